@@ -1,0 +1,43 @@
+"""The errors that a user can meet: each message is a sentence that says what is wrong, where, and what to do.
+
+The CLI prints the message of a `BastzooError` and exits with its `exit_code`; any other exception is a
+defect of bastzoo (or of a plugin) and keeps its traceback.
+"""
+
+
+class BastzooError(Exception):
+    """Base of every error that bastzoo raises on purpose."""
+
+    exit_code = 1
+
+
+class SetupError(BastzooError):
+    """The environment cannot do what was asked: a missing package, device, folder or permission."""
+
+
+class ComponentError(BastzooError):
+    """A component is unknown, registered twice, malformed, or cannot be built."""
+
+
+class CombinationError(BastzooError):
+    """Components that do not fit each other, refused before anything runs."""
+
+
+class PluginError(BastzooError):
+    """A plugin cannot be loaded (fatal only under `BASTZOO_STRICT_PLUGINS=1`)."""
+
+
+class PresetError(BastzooError):
+    """A preset is unknown, or its TOML holds a field or a value that makes no sense."""
+
+
+class DataError(BastzooError):
+    """Input data cannot be used: a file, a row, a shape."""
+
+
+class TrainingError(BastzooError):
+    """A training run cannot go on (its loss is not finite, say); the rest of a grid can."""
+
+
+class RecordError(BastzooError):
+    """A run record is missing, cut short, or does not follow the schema."""

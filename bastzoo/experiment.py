@@ -1,0 +1,259 @@
+"""What decides a result: a combination of components, a preset, an environment and a seed.
+
+An `Experiment` is resolved (every component's version, every value of the preset, the digest of the
+data), and its key is a hash of exactly that: two experiments with one key give one result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+
+from bastzoo.errors import CombinationError, PresetError
+from bastzoo.registry import Component, Registry
+
+EXPERIMENT_SCHEMA = 1
+
+Sharing = Literal["SP", "NSP"]
+SHARINGS: tuple[Sharing, ...] = ("SP", "NSP")
+
+# Kinds of component that a combination chooses, in the order of a clip's way through the model.
+MODEL_KINDS = ("frontend", "backbone", "integration", "head")
+COMBINATION_KINDS = (*MODEL_KINDS, "loss")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Combination(_Frozen):
+    """One choice of every component of a model, its loss, and whether the ear encoders share."""
+
+    backbone: str
+    integration: str
+    loss: str
+    sharing: Sharing
+    head: str = "azimuth"
+    frontend: str = "spectrogram"
+
+    def __str__(self) -> str:
+        parts = [self.backbone, self.integration, self.loss, self.sharing]
+        if self.head != "azimuth":
+            parts.append(self.head)
+        if self.frontend != "spectrogram":
+            parts.append(self.frontend)
+        return "/".join(parts)
+
+    def components(self, registry: Registry) -> dict[str, Component]:
+        """Look up every component by kind. Raises ComponentError for an unknown name and
+        CombinationError when the loss needs an output that the head does not give.
+        """
+        found = {kind: registry.get(kind, getattr(self, kind)) for kind in COMBINATION_KINDS}
+        missing = sorted(set(found["loss"].needs) - set(found["head"].gives))
+        if missing:
+            raise CombinationError(
+                f"The loss {found['loss'].name!r} needs the output {', '.join(map(repr, missing))}, "
+                f"which the head {found['head'].name!r} does not give "
+                f"(it gives {', '.join(map(repr, found['head'].gives)) or 'nothing'}); "
+                "choose another loss or another head."
+            )
+        return found
+
+    def canonical(self, registry: Registry) -> Combination:
+        """The same combination with every name spelled as its component spells it."""
+        found = self.components(registry)
+        return self.model_copy(update={kind: found[kind].name for kind in COMBINATION_KINDS})
+
+
+class ModelSize(_Frozen):
+    """Sizes that a preset offers to every backbone; each takes those its signature names."""
+
+    dim: PositiveInt
+    depth: PositiveInt
+    heads: PositiveInt
+    dim_head: PositiveInt
+    mlp_dim: PositiveInt
+    patch: tuple[PositiveInt, PositiveInt]
+    stride: tuple[PositiveInt, PositiveInt]
+    dropout: float = Field(ge=0, lt=1)
+    embed_dropout: float = Field(ge=0, lt=1)
+
+
+class DataSize(_Frozen):
+    """How many sounds each split holds, and the grid of azimuths they are heard from."""
+
+    train_sounds: PositiveInt
+    validation_sounds: PositiveInt
+    test_sounds: PositiveInt
+    azimuth_step: PositiveInt = 10
+    corpus_seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _whole_circle(self) -> DataSize:
+        if 360 % self.azimuth_step:
+            raise ValueError(f"azimuth_step {self.azimuth_step} does not divide 360")
+        return self
+
+
+class Recipe(_Frozen):
+    """How a model is trained."""
+
+    steps: PositiveInt
+    batch: PositiveInt
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_steps: int = Field(default=0, ge=0)
+    clip_norm: float = Field(default=1.0, gt=0)
+    validate_every: PositiveInt
+    patience: PositiveInt
+
+
+class Preset(_Frozen):
+    """Sizes plus recipe, read from a TOML file.
+
+    `parameters` gives single components values of their own:
+    `[parameters."backbone.mamba"]` with `window = 4`.
+    """
+
+    name: str
+    summary: str
+    model: ModelSize
+    data: DataSize
+    recipe: Recipe
+    parameters: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    def parameters_of(self, component: Component) -> dict[str, Any]:
+        """Everything that is fixed for this component: by its record, then by the preset."""
+        return {
+            **component.parameters,
+            **self.parameters.get(f"{component.kind}.{component.name}", {}),
+        }
+
+
+class ResolvedComponent(_Frozen):
+    """What of a component decides a result."""
+
+    name: str
+    version: int
+    target: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, component: Component, preset: Preset) -> ResolvedComponent:
+        """Resolve a registered component under a preset."""
+        return cls(
+            name=component.name,
+            version=component.version,
+            target=component.target,
+            parameters=preset.parameters_of(component),
+        )
+
+
+class Experiment(_Frozen):
+    """A resolved experiment: everything that decides the result of one run, and nothing else."""
+
+    schema_version: int = EXPERIMENT_SCHEMA
+    combination: Combination
+    components: dict[str, ResolvedComponent]
+    environment: str
+    preset: Preset
+    data_digest: str
+    precision: str = "no"
+    seed: int = Field(default=0, ge=0)
+
+    @property
+    def key(self) -> str:
+        """The run's key: 16 hexadecimal digits of the SHA-256 of the resolved experiment."""
+        # `parameters` is already resolved, component by component: a value for swin must not change
+        # the key of a mamba run.
+        excluded = {"preset": {"name", "summary", "parameters"}}
+        return digest(self.model_dump(mode="json", exclude=excluded))
+
+    def __str__(self) -> str:
+        return f"{self.combination} on {self.environment} ({self.preset.name}, seed {self.seed})"
+
+
+def resolve(
+    combination: Combination,
+    *,
+    registry: Registry,
+    preset: Preset,
+    environment: str,
+    data_digest: str,
+    seed: int = 0,
+    precision: str = "no",
+) -> Experiment:
+    """Resolve a combination into an experiment, with every component's version and parameters."""
+    combination = combination.canonical(registry)
+    components = {
+        kind: ResolvedComponent.of(component, preset)
+        for kind, component in combination.components(registry).items()
+    }
+    components["environment"] = ResolvedComponent.of(
+        registry.get("environment", environment), preset
+    )
+    return Experiment(
+        combination=combination,
+        components=components,
+        environment=components["environment"].name,
+        preset=preset,
+        data_digest=data_digest,
+        seed=seed,
+        precision=precision,
+    )
+
+
+def digest(value: Any) -> str:
+    """16 hexadecimal digits of the SHA-256 of a value's canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that ship with bastzoo, smallest first."""
+    order = {"quick": 0, "standard": 1, "paper": 2}
+    folder = resources.files("bastzoo") / "assets" / "presets"
+    names = [entry.name.removesuffix(".toml") for entry in folder.iterdir()]
+    return sorted(names, key=lambda name: (order.get(name, len(order)), name))
+
+
+def load_preset(name: str) -> Preset:
+    """Read a preset by name, or from a TOML file of the user's own.
+
+    Raises PresetError, naming the file and the field, when it is unknown or malformed.
+    """
+    if name in preset_names():
+        text = (resources.files("bastzoo") / "assets" / "presets" / f"{name}.toml").read_text()
+        return _parse_preset(text, name=name, source=f"the preset {name!r}")
+    path = Path(name)
+    if path.suffix != ".toml":
+        raise PresetError(
+            f"There is no preset named {name!r}. Known: {', '.join(preset_names())}; "
+            "or give the path of a .toml file."
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PresetError(f"The preset file {name!r} cannot be read: {error}.") from error
+    return _parse_preset(text, name=path.stem, source=f"the preset file {name!r}")
+
+
+def _parse_preset(text: str, *, name: str, source: str) -> Preset:
+    try:
+        values: Mapping[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PresetError(f"{source[0].upper()}{source[1:]} is not TOML: {error}.") from error
+    try:
+        return Preset.model_validate({"name": name, **values})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "the whole"
+        more = f" ({error.error_count() - 1} more faults)" if error.error_count() > 1 else ""
+        raise PresetError(f"In {source}, {field}: {first['msg']}{more}.") from error

@@ -1,0 +1,255 @@
+"""Components: what a plugin registers, and how one is found, checked and built.
+
+A record is data. The code behind it is imported when a component is *built*, so listing the zoo
+imports no model code and no torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from bastzoo.errors import ComponentError, SetupError
+
+KINDS = (
+    "backbone",
+    "integration",
+    "loss",
+    "head",
+    "frontend",
+    "environment",
+    "baseline",
+)
+
+_TARGET = re.compile(r"[\w.]+:[\w.]+")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+/-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether a component can run here, and why (not)."""
+
+    ok: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One entry of the zoo.
+
+    kind: one of `KINDS`.
+    name: what users type; compared without case, unique within its kind.
+    target: `"package.module:attribute"`, imported when the component is built.
+    summary: one line for `bastzoo list`.
+    citation: the paper or standard it comes from (empty for none).
+    licence: SPDX identifier of the code behind `target`.
+    version: raised by the author when a change makes old results incomparable; part of a run's key.
+    requires: importable modules that must be installed.
+    probe: `"module:function"` returning an `Availability`; it must be cheap and import no torch.
+    parameters: keyword arguments fixed by the record; they win over what a preset offers.
+    needs: names of the model outputs that a loss consumes.
+    gives: names of the outputs that a head produces.
+    blindness: what the component provably cannot tell, for `design.md`'s exactness tests, as
+        `{"ADD+SP": "left-right", ...}` keyed by integration and sharing.
+    distribution: filled in by the plugin host.
+    """
+
+    kind: str
+    name: str
+    target: str
+    summary: str
+    citation: str = ""
+    licence: str = ""
+    version: int = 1
+    requires: tuple[str, ...] = ()
+    probe: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    gives: tuple[str, ...] = ()
+    blindness: Mapping[str, str] = field(default_factory=dict)
+    distribution: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ComponentError(
+                f"The component {self.name!r} has the kind {self.kind!r}, which bastzoo does not "
+                f"know; use one of {', '.join(KINDS)}."
+            )
+        if not _NAME.fullmatch(self.name):
+            raise ComponentError(
+                f"A {self.kind} is named {self.name!r}; a name starts with a letter or a digit and "
+                "holds letters, digits and _ . + / - only."
+            )
+        if not _TARGET.fullmatch(self.target):
+            raise ComponentError(
+                f"The {self.kind} {self.name!r} has the target {self.target!r}; "
+                'write it as "package.module:attribute".'
+            )
+        if not self.summary.strip():
+            raise ComponentError(f"The {self.kind} {self.name!r} has no summary; give it one line.")
+        for plural in ("requires", "needs", "gives"):
+            if isinstance(getattr(self, plural), str):  # ("torch") instead of ("torch",)
+                raise ComponentError(
+                    f"The {self.kind} {self.name!r} has a string as {plural!r}; "
+                    "give a tuple of strings."
+                )
+
+    def load(self) -> Any:
+        """Import and return what `target` names.
+
+        Raises ComponentError when the module or the attribute is missing.
+        """
+        module_name, _, attribute = self.target.partition(":")
+        try:
+            found: Any = importlib.import_module(module_name)
+            for part in attribute.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError) as error:
+            raise ComponentError(
+                f"The {self.kind} {self.name!r} of {self.distribution or 'an unnamed plugin'} "
+                f"cannot be loaded from {self.target!r}: {error}."
+            ) from error
+        return found
+
+    def availability(self) -> Availability:
+        """Say whether the component can run here, without importing model code."""
+        missing = [name for name in self.requires if not _installed(name)]
+        if missing:
+            return Availability(
+                False, f"needs {', '.join(missing)}: pip install {' '.join(missing)}"
+            )
+        if not self.probe:
+            return Availability(True)
+        module_name, _, attribute = self.probe.partition(":")
+        try:
+            result = getattr(importlib.import_module(module_name), attribute)()
+        except Exception as error:  # a probe is third-party code: its failure is a reason, not ours
+            return Availability(False, f"its probe {self.probe!r} failed: {error}")
+        return result if isinstance(result, Availability) else Availability(bool(result))
+
+    def require(self) -> None:
+        """Raise SetupError, with the reason, when the component cannot run here."""
+        available = self.availability()
+        if not available.ok:
+            reason = available.reason or "is not available"
+            raise SetupError(f"The {self.kind} {self.name!r} cannot run here: it {reason}.")
+
+    def build(self, **offered: Any) -> Any:
+        """Call the target with those of the `offered` keyword arguments that its signature names.
+
+        So a backbone that has no use for `heads` does not have to accept it. `parameters` of the
+        record are always passed. Raises SetupError when a requirement is missing and ComponentError
+        when an argument without default is not offered.
+        """
+        self.require()
+        target = self.load()
+        arguments = {**accepted(target, offered), **self.parameters}
+        try:
+            inspect.signature(target).bind(**arguments)
+        except TypeError as error:
+            raise ComponentError(
+                f"The {self.kind} {self.name!r} cannot be built from {sorted(arguments)}: {error}."
+            ) from error
+        return target(**arguments)
+
+
+def accepted(target: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the `offered` arguments that the signature of `target` names.
+
+    `**keywords` attracts nothing: every module has it that does not write an `__init__` of its own.
+    """
+    parameters = inspect.signature(target).parameters.values()
+    names = {p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
+    return {name: value for name, value in offered.items() if name in names}
+
+
+class Registry:
+    """All components by kind and name, in the order of registration."""
+
+    def __init__(self, components: Iterable[Component] = ()) -> None:
+        self._by_kind: dict[str, dict[str, Component]] = {kind: {} for kind in KINDS}
+        self._withdrawn: dict[tuple[str, str], str] = {}
+        for component in components:
+            self.add(component)
+
+    def add(self, component: Component, *, distribution: str = "") -> Component:
+        """Register a component. Raises ComponentError, naming both sides, if the name is taken."""
+        if distribution:
+            component = replace(component, distribution=distribution)
+        named = self._by_kind[component.kind]
+        other = named.get(component.name.lower())
+        if other is not None:
+            raise ComponentError(collision_sentence([other, component]))
+        named[component.name.lower()] = component
+        return component
+
+    def withdraw(self, kind: str, name: str, reason: str) -> None:
+        """Take a name out of use: looking it up raises ComponentError with the `reason`."""
+        _check_kind(kind)
+        self._by_kind[kind].pop(name.lower(), None)
+        self._withdrawn[kind, name.lower()] = reason
+
+    def get(self, kind: str, name: str) -> Component:
+        """Look a component up, without regard to case. An unknown name gets "did you mean"."""
+        _check_kind(kind)
+        if reason := self._withdrawn.get((kind, name.lower())):
+            raise ComponentError(reason)
+        named = self._by_kind[kind]
+        component = named.get(name.lower())
+        if component is None:
+            raise ComponentError(unknown_name(kind, name, [c.name for c in named.values()]))
+        return component
+
+    def names(self, kind: str) -> list[str]:
+        """Names of one kind, in the order of registration."""
+        _check_kind(kind)
+        return [component.name for component in self._by_kind[kind].values()]
+
+    def match(self, kind: str, pattern: str) -> list[Component]:
+        """Components whose name matches a shell wildcard, without regard to case."""
+        _check_kind(kind)
+        return [c for n, c in self._by_kind[kind].items() if fnmatchcase(n, pattern.lower())]
+
+    def __iter__(self) -> Iterator[Component]:
+        for named in self._by_kind.values():
+            yield from named.values()
+
+    def __len__(self) -> int:
+        return sum(len(named) for named in self._by_kind.values())
+
+
+def collision_sentence(components: Sequence[Component]) -> str:
+    """Say who registers one kind and name, and what to do about it."""
+    sides = " and ".join(f"{c.distribution or 'unnamed'} ({c.target})" for c in components)
+    count = "Two" if len(components) == 2 else str(len(components))
+    return (
+        f"{count} plugins register the {components[0].kind} {components[0].name!r}: {sides}; "
+        "keep one of them (uninstall, rename its component, or set BASTZOO_LOAD_PLUGINS)."
+    )
+
+
+def _installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise ComponentError(unknown_name("kind", kind, list(KINDS)))
+
+
+def unknown_name(what: str, name: str, known: list[str]) -> str:
+    """Say that nothing is called `name`, what was probably meant, and what there is."""
+    lowered = {k.lower(): k for k in known}
+    close = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.5)
+    hint = f" Did you mean {lowered[close[0]]!r}?" if close else ""
+    return f"There is no {what} named {name!r}.{hint} Known: {', '.join(known) or 'none'}."

@@ -1,0 +1,201 @@
+"""The built-in zoo: a plugin like any other, registered through the same hooks.
+
+Only records live here; the code behind a record is imported when the component is built.
+"""
+
+from __future__ import annotations
+
+
+from bastzoo.hookspecs import hookimpl
+from bastzoo.registry import Component
+
+_BAST = (
+    "Kuang, van der Heijden, Mehrkanoon, BAST: Binaural Audio Spectrogram Transformer for Binaural "
+    "Sound Localization, arXiv:2207.03927 (2022)"
+)
+_BAST_MAMBA = (
+    "Kuang, van der Heijden, Mehrkanoon, BAST-Mamba: Binaural Audio Spectrogram Mamba Transformer for "
+    "Binaural Sound Localization, Neurocomputing (2025)"
+)
+_LICENCE = "Apache-2.0"
+
+# Exact for every backbone whose ear encoder is a function of one ear alone.
+_BLINDNESS = {
+    "ADD+SP": "swapping the ears changes nothing: left and right cannot be told apart",
+    "SUB+SP": "clips with identical ears all give one answer",
+}
+
+
+@hookimpl
+def bastzoo_backbones() -> list[Component]:
+    """The three encoders of the BAST papers."""
+    return [
+        Component(
+            kind="backbone",
+            name="mamba",
+            target="bastzoo.zoo.backbones.mamba:Mamba",
+            summary="MambaVision mixers on windows of the token grid (BAST-Mamba)",
+            citation=f"{_BAST_MAMBA}; Hatamizadeh, Kautz, MambaVision, arXiv:2407.08083 (2024)",
+            licence=_LICENCE,
+            probe="bastzoo.zoo.backbones:mamba_availability",
+            blindness=_BLINDNESS,
+        ),
+        Component(
+            kind="backbone",
+            name="vanilla",
+            target="bastzoo.zoo.backbones.vanilla:Vanilla",
+            summary="Vision transformer with a class token and learned positions (BAST)",
+            citation=f"{_BAST}; Dosovitskiy et al., ViT, arXiv:2010.11929 (2020)",
+            licence=_LICENCE,
+            blindness=_BLINDNESS,
+        ),
+        Component(
+            kind="backbone",
+            name="swin",
+            target="bastzoo.zoo.backbones.swin:Swin",
+            summary="Swin blocks, window 7, never shifted, no positions (BAST)",
+            citation=f"{_BAST}; Liu et al., Swin Transformer, arXiv:2103.14030 (2021)",
+            licence=_LICENCE,
+            blindness=_BLINDNESS,
+        ),
+    ]
+
+
+@hookimpl
+def bastzoo_integrations() -> list[Component]:
+    """How the features of two ears become one."""
+    rows = {
+        "ADD": "left + right",
+        "SUB": "left - right",
+        "CONCAT": "left and right side by side: twice the width",
+    }
+    return [
+        Component(
+            kind="integration",
+            name=name,
+            target=f"bastzoo.zoo.integrations:{name.capitalize()}",
+            summary=summary,
+            citation=_BAST,
+            licence=_LICENCE,
+        )
+        for name, summary in rows.items()
+    ]
+
+
+@hookimpl
+def bastzoo_losses() -> list[Component]:
+    """The papers' three losses, and the two whose angle is exact."""
+    rows = [
+        ("MSE", "MSE", "mean squared error of the coordinates", _BAST),
+        ("AD", "AngularDistance", "arc cosine clamped to ±0.999: no gradient below 2.56°", _BAST),
+        ("MIX", "Mix", "MSE + AD", _BAST),
+        (
+            "AD-EXACT",
+            "ExactAngularDistance",
+            "atan2(|p × t|, p · t): a gradient at every angle",
+            "",
+        ),
+        ("MIX-EXACT", "ExactMix", "MSE + AD-EXACT", ""),
+    ]
+    return [
+        Component(
+            kind="loss",
+            name=name,
+            target=f"bastzoo.zoo.losses:{target}",
+            summary=summary,
+            citation=citation,
+            licence=_LICENCE,
+            needs=("vector",),
+        )
+        for name, target, summary, citation in rows
+    ]
+
+
+@hookimpl
+def bastzoo_heads() -> list[Component]:
+    """What the network answers."""
+    return [
+        Component(
+            kind="head",
+            name="azimuth",
+            target="bastzoo.zoo.heads:Azimuth",
+            summary="(x, y) of the direction in the horizontal plane",
+            citation=_BAST,
+            licence=_LICENCE,
+            gives=("vector",),
+        )
+    ]
+
+
+@hookimpl
+def bastzoo_frontends() -> list[Component]:
+    """From waveforms to what an encoder sees."""
+    return [
+        Component(
+            kind="frontend",
+            name="spectrogram",
+            target="bastzoo.zoo.frontends:Spectrogram",
+            summary="BAST's log power spectrogram, z-scored over both ears: 129 × 61",
+            citation=_BAST,
+            licence=_LICENCE,
+        )
+    ]
+
+
+@hookimpl
+def bastzoo_environments() -> list[Component]:
+    """Where the sounds are heard."""
+    rows = {
+        "RI01": "anechoic room",
+        "RI02": "lecture hall, 10 × 14 m, RT60 near 0.8 s",
+        "RI": "both: RI01 and RI02",
+    }
+    return [
+        Component(
+            kind="environment",
+            name=name,
+            target=f"bastzoo.data.environments:{name.lower()}",
+            summary=summary,
+            citation=_BAST,
+            licence=_LICENCE,
+        )
+        for name, summary in rows.items()
+    ]
+
+
+@hookimpl
+def bastzoo_baselines() -> list[Component]:
+    """Whole methods that need no training by gradient."""
+    rows = [
+        ("chance", "Chance", "a direction drawn at random, whatever is heard", ""),
+        ("ITD", "ItdTemplate", "nearest template of interaural time differences by band", ""),
+        (
+            "ILD",
+            "IldTemplate",
+            "nearest template of the spectrum of interaural level differences",
+            "",
+        ),
+        (
+            "ITD+ILD",
+            "ItdIldTemplate",
+            "both templates, each scaled by its spread within a direction",
+            "",
+        ),
+        (
+            "GCC-PHAT",
+            "GccPhatRidge",
+            "ridge regression from the generalised cross-correlation with phase transform",
+            "Knapp, Carter, IEEE Trans. ASSP 24:320 (1976)",
+        ),
+    ]
+    return [
+        Component(
+            kind="baseline",
+            name=name,
+            target=f"bastzoo.zoo.baselines:{target}",
+            summary=summary,
+            citation=citation,
+            licence=_LICENCE,
+        )
+        for name, target, summary, citation in rows
+    ]

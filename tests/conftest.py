@@ -1,0 +1,47 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Results must not depend on how many threads the machine has, and neither must the suite's time.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+TINY_PRESET = """
+summary = "seconds, for tests"
+
+[model]
+dim = 16
+depth = 1
+heads = 2
+dim_head = 8
+mlp_dim = 16
+patch = [32, 16]
+stride = [32, 16]
+dropout = 0.0
+embed_dropout = 0.0
+
+[data]
+train_sounds = 4
+validation_sounds = 1
+test_sounds = 3
+azimuth_step = 60
+
+[recipe]
+steps = 4
+batch = 8
+learning_rate = 1e-3
+validate_every = 2
+patience = 2
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The path of a preset that trains in seconds."""
+    path = tmp_path_factory.mktemp("presets") / "tiny.toml"
+    path.write_text(TINY_PRESET)
+    return path
