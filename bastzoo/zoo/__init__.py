@@ -5,7 +5,6 @@ Only records live here; the code behind a record is imported when the component 
 
 from __future__ import annotations
 
-
 from bastzoo.hookspecs import hookimpl
 from bastzoo.registry import Component
 
@@ -14,8 +13,8 @@ _BAST = (
     "Sound Localization, arXiv:2207.03927 (2022)"
 )
 _BAST_MAMBA = (
-    "Kuang, van der Heijden, Mehrkanoon, BAST-Mamba: Binaural Audio Spectrogram Mamba Transformer for "
-    "Binaural Sound Localization, Neurocomputing (2025)"
+    "Kuang, van der Heijden, Mehrkanoon, BAST-Mamba: Binaural Audio Spectrogram Mamba Transformer "
+    "for Binaural Sound Localization, Neurocomputing (2025)"
 )
 _LICENCE = "Apache-2.0"
 

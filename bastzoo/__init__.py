@@ -1,0 +1,62 @@
+"""bastzoo: a plugin-based model zoo and benchmark for binaural sound localization.
+
+The public names below are imported when they are first used, so `import bastzoo` costs next to
+nothing: no plugin is loaded, no torch imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bastzoo.errors import BastzooError, ComponentError, PluginError, SetupError
+    from bastzoo.hookspecs import hookimpl
+    from bastzoo.model import BinauralLocalizer
+    from bastzoo.plugins import PluginRecord, default_registry, plugin_report
+    from bastzoo.registry import Availability, Component, Registry
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Availability",
+    "BastzooError",
+    "BinauralLocalizer",
+    "Component",
+    "ComponentError",
+    "PluginError",
+    "PluginRecord",
+    "Registry",
+    "SetupError",
+    "__version__",
+    "default_registry",
+    "hookimpl",
+    "plugin_report",
+]
+
+_HOME = {
+    "Availability": "bastzoo.registry",
+    "BastzooError": "bastzoo.errors",
+    "BinauralLocalizer": "bastzoo.model",
+    "Component": "bastzoo.registry",
+    "ComponentError": "bastzoo.errors",
+    "PluginError": "bastzoo.errors",
+    "PluginRecord": "bastzoo.plugins",
+    "Registry": "bastzoo.registry",
+    "SetupError": "bastzoo.errors",
+    "default_registry": "bastzoo.plugins",
+    "hookimpl": "bastzoo.hookspecs",
+    "plugin_report": "bastzoo.plugins",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value  # the next access does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,126 @@
+"""The command `bastzoo`: a click group that imports a command's module only when it is called.
+
+So `bastzoo --help` costs what click costs, and no plugin can break it.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import io
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from bastzoo import __version__
+from bastzoo.errors import BastzooError
+
+COMMANDS = {
+    "bench": ("bastzoo.cli.bench:bench", "Train and rank a grid of combinations."),
+    "train": ("bastzoo.cli.train:train", "Train one combination."),
+    "evaluate": ("bastzoo.cli.evaluate:evaluate", "Evaluate a run, also on another environment."),
+    "leaderboard": ("bastzoo.cli.leaderboard:leaderboard", "Write the table of finished runs."),
+    "list": ("bastzoo.cli.list:list_components", "List the components: backbones, losses, ..."),
+    "plugins": ("bastzoo.cli.plugins:plugins", "List the plugins, with what is wrong with them."),
+    "doctor": ("bastzoo.cli.doctor:doctor", "Check versions, devices, scan kernels and plugins."),
+}
+"""Name of each command -> where it lives, and its line in `bastzoo --help`."""
+
+FAILURE = 1  # usage or set-up; a command whose runs failed exits with 2 itself (design.md 8)
+INTERRUPTED = 130
+
+_FILE_PROBLEMS = {
+    errno.ENOSPC: "there is no space left on the device",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EACCES: "permission is denied",
+    errno.EPERM: "permission is denied",
+    errno.EROFS: "the file system is read-only",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command. None for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module_name, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module_name), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a command line. An unknown one gets "did you mean"."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            import difflib  # only a mistake pays for it
+
+            close = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            ctx.fail(f"There is no command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands from `COMMANDS`, without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="bastzoo")
+def cli() -> None:
+    """Which design of a binaural sound localizer is better, and by how much?"""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code. A user's mistake ends in a sentence."""
+    with _user_facing_output():
+        try:
+            result = cli.main(args=args, prog_name="bastzoo", standalone_mode=False)
+        except click.Abort:
+            click.echo("Interrupted.", err=True)
+            return INTERRUPTED
+        except click.ClickException as error:  # its own exit code, 2, means "some run failed" here
+            error.show()
+            return FAILURE
+        except BastzooError as error:
+            click.echo(f"Error: {error}", err=True)
+            return error.exit_code
+        except OSError as error:
+            if error.errno not in _FILE_PROBLEMS:
+                raise
+            where = f"{str(error.filename)!r}: " if error.filename else ""
+            click.echo(f"Error: {where}{_FILE_PROBLEMS[error.errno]}.", err=True)
+            return FAILURE
+    return result if isinstance(result, int) else 0
+
+
+@contextmanager
+def _user_facing_output() -> Iterator[None]:
+    """Show bastzoo's warnings as sentences, and never fail on a letter that a terminal lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_warning(
+            message: Warning | str, category: type[Warning], *where: Any, **more: Any
+        ) -> None:
+            if category.__module__.partition(".")[0] == "bastzoo":
+                click.echo(f"Warning: {message}", err=True)
+            else:
+                show(message, category, *where, **more)
+
+        warnings.showwarning = show_warning
+        yield
