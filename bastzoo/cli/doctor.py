@@ -25,7 +25,6 @@ REQUIRED = (
     "numpy",
     "scipy",
     "numba",
-    "pyroomacoustics",
     "sofar",
     "pandas",
     "pydantic",

@@ -1,0 +1,69 @@
+"""`bastzoo train`: one run, from nothing to a record."""
+
+from __future__ import annotations
+
+import click
+
+from bastzoo.cli.options import as_json, where_and_how
+
+
+@click.command()
+@click.option("--backbone", default="mamba", show_default=True, metavar="NAME")
+@click.option("--integ", "integration", default="SUB", show_default=True, metavar="NAME")
+@click.option("--loss", default="MIX", show_default=True, metavar="NAME")
+@click.option("--sharing", default="SP", show_default=True, type=click.Choice(["SP", "NSP"], False))
+@click.option("--env", "environment", default="RI", show_default=True, metavar="NAME")
+@click.option("--head", default="azimuth", show_default=True, metavar="NAME")
+@click.option("--frontend", default="spectrogram", show_default=True, metavar="NAME")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@where_and_how
+@as_json
+@click.pass_context
+def train(
+    context: click.Context,
+    environment: str,
+    seed: int,
+    preset: str,
+    device: str,
+    precision: str,
+    out: str,
+    json_: bool,
+    **chosen: str,
+) -> None:
+    """Train and test one combination.
+
+    Example: bastzoo train --backbone mamba --integ SUB --loss MIX --sharing SP --env RI
+    """
+    # What can be refused is refused before torch is imported.
+    from bastzoo.bench.store import RunStore
+    from bastzoo.cli.progress import TrainingProgress, say
+    from bastzoo.cli.results import print_run
+    from bastzoo.experiment import Combination, load_preset
+    from bastzoo.plugins import default_registry
+
+    registry = default_registry()
+    combination = Combination.model_validate({**chosen, "sharing": chosen["sharing"].upper()})
+    combination.components(registry)
+    registry.get("environment", environment)
+    values = load_preset(preset)
+    store = RunStore(out)
+    store.prepare()
+
+    from bastzoo.bench.runner import Workbench, train_run
+
+    workbench = Workbench(registry, device=device, precision=precision)
+    experiment = workbench.experiment(
+        combination, preset=values, environment=environment, seed=seed
+    )
+    record = store.get(experiment.key)
+    if record is None or record.status != "finished":
+        progress = TrainingProgress(str(experiment))
+        try:
+            record = train_run(experiment, workbench=workbench, store=store, observer=progress)
+        finally:
+            progress.close()
+    else:
+        say(f"This run is finished already: {store.path(experiment.key)}")
+    print_run(record, store.path(record.key), as_json=json_)
+    if record.status == "failed":
+        context.exit(2)
