@@ -1,0 +1,196 @@
+"""Reader of the checkpoints that BAST's and BAST-Mamba's training code writes (`*_best.pkl`).
+
+Nothing in a file is executed: only tensors, numbers, strings, lists and dictionaries are read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from bastzoo.errors import BastzooError, DataError
+from bastzoo.model import BinauralLocalizer
+from bastzoo.registry import accepted
+from bastzoo.zoo.backbones.mamba import Mamba
+from bastzoo.zoo.backbones.swin import Swin
+from bastzoo.zoo.backbones.vanilla import Vanilla
+from bastzoo.zoo.frontends import Spectrogram
+from bastzoo.zoo.heads import Azimuth
+from bastzoo.zoo.integrations import Add, Concat, Sub
+
+INTEGRATIONS: dict[str, type[Add | Sub | Concat]] = {"ADD": Add, "SUB": Sub, "CONCAT": Concat}
+
+BACKBONES: dict[str, type[Mamba | Swin | Vanilla]] = {
+    "mamba": Mamba,
+    "swin": Swin,
+    "vanilla": Vanilla,
+}
+
+# What the blocks of the first encoder are called in each backbone's checkpoints.
+BLOCKS = {
+    "mamba": re.compile(r"transformer1\.blocks\.(\d+)\.mixer\."),
+    "swin": re.compile(r"transformer1\.(\d+)\.attn\."),
+    "vanilla": re.compile(r"transformer1\.layers\.(\d+)\.0\."),
+}
+
+# From BAST's names to ours, applied from top to bottom.
+NAMES = [
+    (r"^to_patch_embedding\.3\.", "backbone.patches.projection."),
+    (r"^cls_token$", "backbone.class_token"),
+    (r"^pos_embedding$", "backbone.positions"),
+    (r"^mlp_head\.0\.", "head.norm."),
+    (r"^mlp_head\.1\.", "head.linear."),
+    # vanilla: a block is a pair of an attention and an MLP, each behind its norm.
+    (r"\.layers\.(\d+)\.0\.norm\.", r".\1.norm1."),
+    (r"\.layers\.(\d+)\.0\.fn\.to_qkv\.", r".\1.attn.qkv."),
+    (r"\.layers\.(\d+)\.0\.fn\.to_out\.0\.", r".\1.attn.proj."),
+    (r"\.layers\.(\d+)\.1\.norm\.", r".\1.norm2."),
+    (r"\.layers\.(\d+)\.1\.fn\.net\.0\.", r".\1.mlp.fc1."),
+    (r"\.layers\.(\d+)\.1\.fn\.net\.3\.", r".\1.mlp.fc2."),
+    (r"^(transformer\d)\.(\d)", r"\1.blocks.\2"),
+    (r"^transformer1\.", "ears.0."),
+    (r"^transformer2\.", "ears.1."),
+    (r"^transformer3\.", "fusion."),
+]
+
+# Tables that some versions of timm save and every version computes.
+COMPUTED = re.compile(r"\.(relative_position_index|attn_mask)$")
+
+
+def read_bast_checkpoint(path: str | Path) -> BinauralLocalizer:
+    """Return the model of a checkpoint, in evaluation mode on the CPU.
+
+    Its `localize` takes the spectrograms that BAST's own network takes, with an axis for the
+    channels of an ear: `spectrograms[:, :, None]`.
+
+    Raises DataError, naming the file, when it cannot be read, is no such checkpoint, or holds other
+    weights than its settings ask for.
+    """
+    path = Path(path)
+    conf, weights = _load(path)
+    with torch.device("meta"):  # settings that the weights do not bear out must not fill the memory
+        expected = _build(path, conf, weights).state_dict()
+    state = _ours(weights, expected=expected)
+    _check(path, expected=expected, found=state)
+    model = _build(path, conf, weights)
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def _load(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise DataError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
+    except Exception as error:  # whatever a damaged or hostile file makes of the reader
+        raise DataError(
+            f"The file {path} is no checkpoint of BAST, or it is damaged: it holds something other "
+            "than weights and settings."
+        ) from error
+    parts = content if isinstance(content, dict) else {}
+    conf, weights = parts.get("conf"), parts.get("state_dict")
+    if not isinstance(conf, dict) or not isinstance(weights, dict):
+        raise DataError(
+            f"The file {path} is no checkpoint of BAST: it lacks a 'conf' or a 'state_dict'."
+        )
+    if not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in weights.items()):
+        raise DataError(
+            f"The checkpoint {path} has a 'state_dict' that holds more than named tensors."
+        )
+    return conf, {name: value for name, value in weights.items() if not COMPUTED.search(name)}
+
+
+def _build(path: Path, conf: Mapping[str, Any], weights: Mapping[str, Tensor]) -> BinauralLocalizer:
+    blocks = {
+        name: {match[1] for match in map(pattern.match, weights) if match}
+        for name, pattern in BLOCKS.items()
+    }
+    found = [name for name in BACKBONES if blocks[name]]
+    if len(found) != 1:
+        raise DataError(
+            f"The checkpoint {path} should hold one of the backbones {', '.join(BACKBONES)}, "
+            f"and it holds {' and '.join(found) or 'none'}."
+        )
+    name = found[0]
+    try:
+        _only(conf, "TRANSFORMER_POOL", ["mean"])
+        _only(conf, "NUM_OUTPUT", [2])
+        # The mixers of BAST-Mamba are three whatever its settings say, so the blocks are counted.
+        offered = {**_sizes(conf), "depth": len(blocks[name])}
+        return BinauralLocalizer(
+            # The waveforms of BAST are 16-bit integers, and its spectrograms take them as they are.
+            frontend=Spectrogram(full_scale=1.0),
+            backbone=BACKBONES[name](**accepted(BACKBONES[name], offered)),
+            integration=INTEGRATIONS[_only(conf, "BINAURAL_INTEGRATION", INTEGRATIONS)](),
+            head=lambda width: Azimuth(width=width),
+            sharing="SP" if conf["SHARE_PARAMS"] else "NSP",
+        )
+    except KeyError as error:
+        raise DataError(f"The settings of the checkpoint {path} lack {error.args[0]}.") from error
+    except (TypeError, ValueError, RuntimeError, BastzooError) as error:
+        raise DataError(f"The settings of the checkpoint {path} make no sense: {error}") from error
+
+
+def _sizes(conf: Mapping[str, Any]) -> dict[str, Any]:
+    rows, columns = conf["SPECTROGRAM_SIZE"]
+    patch = conf["PATCH_SIZE"]
+    stride = patch - conf["PATCH_OVERLAP"]
+    sizes = {
+        "input_shape": (conf["INPUT_CHANNEL"], rows, columns),
+        "patch": (patch, patch),
+        "stride": (stride, stride),
+        "dim": conf["EMBEDDING_DIM"],
+        "heads": conf["TRANSFORMER_HEADS"],
+        "dim_head": conf["TRANSFORMER_DIM_HEAD"],
+        "mlp_dim": conf["TRANSFORMER_MLP_DIM"],
+    }
+    for name, value in sizes.items():
+        numbers = value if isinstance(value, tuple) else (value,)
+        if not all(isinstance(number, int) and number > 0 for number in numbers):
+            raise ValueError(f"{name} would be {value}.")
+    return {**sizes, "dropout": conf["DROPOUT"], "embed_dropout": conf["EMB_DROPOUT"]}
+
+
+def _only(conf: Mapping[str, Any], name: str, known: Collection[Any]) -> Any:
+    if conf[name] not in known:
+        raise ValueError(f"{name} is {conf[name]!r}, not {' or '.join(map(str, known))}.")
+    return conf[name]
+
+
+def _ours(weights: Mapping[str, Tensor], *, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename every weight, and bring to our shapes the two kinds that differ."""
+    state = {}
+    for name, value in weights.items():
+        for pattern, ours in NAMES:
+            name = re.sub(pattern, ours, name)
+        state[name] = value
+    for x in [name for name in state if ".conv1d_x." in name]:
+        z = x.replace("conv1d_x", "conv1d_z")
+        if z in state:  # our mixer convolves both halves at once
+            state[x.replace("conv1d_x", "conv")] = torch.cat([state.pop(x), state.pop(z)])
+    patches = "backbone.patches.projection.weight"
+    if patches in state and state[patches].numel() == expected[patches].numel():
+        _, _, height, width = expected[patches].shape
+        state[patches] = rearrange(state[patches], "d (h w c) -> d c h w", h=height, w=width)
+    return state
+
+
+def _check(path: Path, *, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    faults = [f"lacks {name}" for name in expected if name not in found]
+    faults += [f"has {name}, which the model has not" for name in found if name not in expected]
+    faults += [
+        f"has {name} of the shape {tuple(found[name].shape)}, not {tuple(value.shape)}"
+        for name, value in expected.items()
+        if name in found and found[name].shape != value.shape
+    ]
+    if faults:
+        more = f" ({len(faults) - 1} more such faults)" if len(faults) > 1 else ""
+        raise DataError(
+            f"The checkpoint {path} does not fit its own settings: it {faults[0]}{more}."
+        )

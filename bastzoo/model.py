@@ -1,0 +1,148 @@
+"""The model of every combination: frontend, ear encoders, integration, fusion encoder, head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from bastzoo.errors import CombinationError
+from bastzoo.registry import Component
+
+
+@runtime_checkable
+class Frontend(Protocol):
+    """A module from clips `[B, 2, N]` to features `[B, 2, C, F, T]`."""
+
+    def __call__(self, clips: Tensor, /) -> Tensor:
+        """Return the features of both ears."""
+
+    def output_shape(self, samples: int) -> tuple[int, int, int]:
+        """Return (C, F, T) for clips of `samples` samples."""
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """A module that makes tokens, and the encoders that change them."""
+
+    dim: int
+    """Width of the tokens that `embed` gives."""
+    grid: tuple[int, int]
+    """How many tokens lie along frequency and along time."""
+    prefix_tokens: int
+    """How many tokens (a class token, say) come before those of the grid."""
+
+    def embed(self, x: Tensor, /) -> Tensor:
+        """Map features of ears `[B, C, F, T]` to tokens `[B, prefix_tokens + H·W, dim]`."""
+
+    def encoder(self, width: int, /) -> nn.Module:
+        """Make a new encoder from tokens to tokens of `width` features."""
+
+
+@runtime_checkable
+class Integration(Protocol):
+    """A module that makes one sequence of tokens of two: `(left, right) -> fused`."""
+
+    def __call__(self, left: Tensor, right: Tensor, /) -> Tensor:
+        """Return the fused tokens `[B, N, width(D)]` of two ears' `[B, N, D]`."""
+
+    def width(self, dim: int, /) -> int:
+        """Return the width of the fused tokens."""
+
+
+@runtime_checkable
+class Head(Protocol):
+    """A module from pooled features `[B, D]` to named outputs."""
+
+    def __call__(self, pooled: Tensor, /) -> dict[str, Tensor]:
+        """Return the outputs that a loss compares with its targets."""
+
+    def decode(self, outputs: Mapping[str, Tensor], /) -> dict[str, Tensor]:
+        """Return what the outputs mean: `direction` `[B, 3]`, and what else the head answers."""
+
+
+class BinauralLocalizer(nn.Module):
+    """Two ears in, one direction out.
+
+    head: makes the head for pooled features of the given width.
+    sharing: "SP", one encoder for both ears, or "NSP", one each.
+
+    Raises CombinationError for any other sharing.
+    """
+
+    def __init__(
+        self,
+        *,
+        frontend: Frontend,
+        backbone: Backbone,
+        integration: Integration,
+        head: Callable[[int], Head],
+        sharing: str,
+    ) -> None:
+        super().__init__()
+        if sharing not in ("SP", "NSP"):
+            raise CombinationError(f"The sharing {sharing!r} is unknown; use SP or NSP.")
+        self.sharing = sharing
+        self.frontend = frontend
+        self.backbone = backbone
+        self.integration = integration
+        encoders = 1 if sharing == "SP" else 2
+        self.ears = nn.ModuleList(backbone.encoder(backbone.dim) for _ in range(encoders))
+        width = integration.width(backbone.dim)
+        self.fusion = backbone.encoder(width)
+        self.head = head(width)
+
+    def forward(self, clips: Float[Tensor, "B 2 N"]) -> dict[str, Tensor]:
+        """Return the head's named outputs for clips, channel 0 the left ear."""
+        return self.localize(self.features(clips))
+
+    def features(self, clips: Float[Tensor, "B 2 N"]) -> Float[Tensor, "B 2 C F T"]:
+        """Return what the ear encoders see of the clips."""
+        return self.frontend(clips)
+
+    def localize(self, features: Float[Tensor, "B 2 C F T"]) -> dict[str, Tensor]:
+        """Return the head's named outputs for features that are computed already."""
+        tokens = self.backbone.embed(rearrange(features, "b ear c f t -> (b ear) c f t"))
+        if self.sharing == "SP":
+            left, right = _ears(self.ears[0](tokens))
+        else:
+            left, right = (
+                encode(ear) for encode, ear in zip(self.ears, _ears(tokens), strict=True)
+            )
+        fused = self.fusion(self.integration(left, right))
+        return self.head(fused.mean(dim=1))
+
+
+def build_localizer(
+    components: Mapping[str, Component],
+    *,
+    sharing: str,
+    size: Mapping[str, Any],
+    samples: int = 8000,
+) -> BinauralLocalizer:
+    """Build a model from its components by kind: frontend, backbone, integration and head.
+
+    Each component gets those values of `size` that its signature names. `samples` is the length of
+    a clip. Raises ComponentError when a component cannot be built, and SetupError when something
+    that it requires is missing.
+    """
+    frontend = components["frontend"].build(**size)
+    return BinauralLocalizer(
+        frontend=frontend,
+        backbone=components["backbone"].build(**size, input_shape=frontend.output_shape(samples)),
+        integration=components["integration"].build(**size),
+        head=lambda width: components["head"].build(**size, width=width),
+        sharing=sharing,
+    )
+
+
+def parameter_count(model: nn.Module) -> int:
+    """Return how many numbers training can change."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def _ears(tokens: Float[Tensor, "ears N D"]) -> tuple[Float[Tensor, "B N D"], ...]:
+    return tuple(rearrange(tokens, "(b ear) n d -> ear b n d", ear=2))
