@@ -1,0 +1,151 @@
+"""Evaluation: what a model answers on a split, every metric of the protocol, and what it costs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from bastzoo.data.embedded import ClipSet
+from bastzoo.engine.metrics import (
+    ad_by_sound,
+    angular_distance,
+    azimuth_curve,
+    localization_metrics,
+)
+
+SAMPLES_A_SECOND = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """A model's (or a baseline's) answers on every clip of a split, in the order of the indices.
+
+    directions, targets: `[n, 3]` unit vectors; a row of NaN for no direction.
+    raw: `[n, k]`, the vector as the network gave it, or None for a method that has none.
+    sounds, rooms: `[n]`, positions within the split.
+    """
+
+    directions: np.ndarray
+    targets: np.ndarray
+    raw: np.ndarray | None
+    sounds: np.ndarray
+    rooms: np.ndarray
+
+
+@torch.inference_mode()
+def localize(model: nn.Module, clips: ClipSet, *, batch: int, accelerator: Accelerator) -> Answers:
+    """Ask a model for the direction of every clip of a split."""
+    model.eval()
+    head = accelerator.unwrap_model(model).head
+    rows: list[tuple[torch.Tensor, ...]] = []
+    for rendered in clips.in_order(batch):
+        with accelerator.autocast():
+            outputs = model(rendered.clips)
+        outputs = {name: value.float() for name, value in outputs.items()}
+        rows.append(
+            (
+                head.decode(outputs)["direction"],
+                rendered.targets["direction"],
+                outputs["vector"],
+                rendered.sounds,
+                rendered.rooms,
+            )
+        )
+    directions, targets, raw, sounds, rooms = (
+        torch.cat(c).cpu().numpy() for c in zip(*rows, strict=True)
+    )
+    return Answers(directions, targets, raw, sounds, rooms)
+
+
+@torch.inference_mode()
+def localize_baseline(baseline: Any, clips: ClipSet, *, batch: int) -> Answers:
+    """Ask a fitted baseline for the direction of every clip of a split."""
+    rows = [
+        (baseline.predict(b.clips), b.targets["direction"], b.sounds, b.rooms)
+        for b in clips.in_order(batch)
+    ]
+    directions, targets, sounds, rooms = (
+        torch.cat(c).cpu().numpy() for c in zip(*rows, strict=True)
+    )
+    return Answers(directions, targets, None, sounds, rooms)
+
+
+def score(answers: Answers, clips: ClipSet) -> dict[str, Any]:
+    """Every metric of the protocol that these answers allow.
+
+    Returns `metrics` over all clips, `by_room` (the same for each room), `by_azimuth` (the curve) and
+    `by_sound` (ids, mean AD and clips of each sound: what the bootstrap resamples).
+    """
+    ad = angular_distance(answers.directions, answers.targets)
+    sounds, means, counts = ad_by_sound(ad, answers.sounds)
+    return {
+        "metrics": _metrics(answers, slice(None)),
+        "by_room": {
+            name: _metrics(answers, answers.rooms == room) for room, name in enumerate(clips.rooms)
+        },
+        "by_azimuth": azimuth_curve(answers.directions, answers.targets),
+        "by_sound": {
+            "sounds": [clips.sound_ids[i] for i in sounds],
+            "ad_mean": [float(m) for m in means],
+            "clips": [int(c) for c in counts],
+        },
+    }
+
+
+def _metrics(answers: Answers, which: Any) -> dict[str, Any]:
+    return localization_metrics(
+        answers.directions[which],
+        answers.targets[which],
+        raw=None if answers.raw is None else answers.raw[which],
+        sounds=answers.sounds[which],
+    )
+
+
+@torch.inference_mode()
+def cost(
+    model: nn.Module,
+    *,
+    samples: int,
+    device: torch.device,
+    repeats: int = 100,
+) -> dict[str, Any]:
+    """What one clip costs: parameters, MACs, and latency at batch 1, frontend included.
+
+    MACs are half of the floating-point operations that torch's counter sees: matrix products,
+    convolutions, attention and the selective scan; norms, activations and FFTs are not counted.
+    """
+    model.eval()
+    clip = torch.randn(
+        1, 2, samples, device=device, generator=torch.Generator(device).manual_seed(0)
+    )
+    with FlopCounterMode(display=False) as counter:
+        model(clip)
+    for _ in range(10):
+        model(clip)
+    seconds = []
+    for _ in range(repeats):
+        _synchronise(device)
+        started = time.perf_counter()
+        model(clip)
+        _synchronise(device)
+        seconds.append(time.perf_counter() - started)
+    p50, p95 = np.percentile(seconds, [50, 95])
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "macs": counter.get_total_flops() // 2,
+        "latency_p50_ms": 1e3 * float(p50),
+        "latency_p95_ms": 1e3 * float(p95),
+        "real_time_factor": float(p50) / (samples / SAMPLES_A_SECOND),
+    }
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
