@@ -1,0 +1,1 @@
+"""Grids of experiments: planned, run, recorded, compared."""

@@ -1,0 +1,63 @@
+"""The grid: from axes to combinations. Imports no torch, so a mistake is answered at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+from bastzoo.errors import CombinationError
+from bastzoo.experiment import SHARINGS, Combination
+from bastzoo.registry import Registry
+
+# What an axis that is not named stands for: the papers' own grid.
+PAPER_AXES: dict[str, tuple[str, ...]] = {
+    "backbone": ("mamba", "vanilla", "swin"),
+    "integration": ("ADD", "SUB", "CONCAT"),
+    "loss": ("MSE", "AD", "MIX"),
+    "sharing": SHARINGS,
+    "environment": ("RI",),
+    "head": ("azimuth",),
+    "frontend": ("spectrogram",),
+}
+
+
+def axis(name: str, chosen: Sequence[str], registry: Registry) -> tuple[str, ...]:
+    """The values of one axis: those chosen, all that can run here for `all`, the paper's for none.
+
+    Raises ComponentError for an unknown name, SetupError for a component that cannot run here, and
+    CombinationError for an unknown sharing.
+    """
+    chosen = chosen or PAPER_AXES[name]
+    everything = any(value.lower() == "all" for value in chosen)
+    if name == "sharing":
+        return SHARINGS if everything else _sharings(chosen)
+    if everything:
+        components = [registry.get(name, known) for known in registry.names(name)]
+        return tuple(c.name for c in components if c.availability().ok)
+    components = [registry.get(name, value) for value in chosen]
+    for component in components:
+        component.require()
+    return tuple(dict.fromkeys(component.name for component in components))
+
+
+def _sharings(chosen: Sequence[str]) -> tuple[str, ...]:
+    unknown = [value for value in chosen if value.upper() not in SHARINGS]
+    if unknown:
+        raise CombinationError(
+            f"There is no sharing {unknown[0]!r}; SP shares the parameters of the ear encoders, "
+            "NSP does not."
+        )
+    return tuple(dict.fromkeys(value.upper() for value in chosen))
+
+
+def combinations(axes: dict[str, tuple[str, ...]], registry: Registry) -> list[Combination]:
+    """Every combination of the axes, refused here when its components do not fit.
+
+    Raises CombinationError for the first that does not.
+    """
+    order = ("backbone", "sharing", "loss", "integration", "head", "frontend")
+    found = [
+        Combination.model_validate(dict(zip(order, values, strict=True)))
+        for values in product(*(axes[name] for name in order))
+    ]
+    return [combination.canonical(registry) for combination in found]

@@ -1,0 +1,285 @@
+"""Leaderboards: markdown tables that are a pure function of run records.
+
+The same records give the same bytes, in whatever order they come.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+
+from bastzoo.bench.record import RunRecord
+from bastzoo.bench.statistics import Interval, bootstrap_mean_interval, shared_ranks
+
+# How the papers write what the zoo calls by a shorter name.
+_MODELS = {"mamba": "BAST-Mamba", "vanilla": "BAST", "swin": "BAST-Swin"}
+_LOSSES = {"MIX": "Hybrid", "MIX-EXACT": "Hybrid, exact", "AD-EXACT": "AD, exact"}
+_INTEGRATIONS = {"ADD": "Add.", "SUB": "Sub.", "CONCAT": "Concat."}
+_PUBLISHED = {"bast_mamba_ad.csv": "mamba", "bast_vit_ad.csv": "vanilla"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """The runs of one combination (or one baseline) on one environment: one record a seed."""
+
+    records: tuple[RunRecord, ...]
+
+    @property
+    def first(self) -> RunRecord:
+        """Any of the records, for what they share."""
+        return self.records[0]
+
+    @property
+    def labels(self) -> tuple[str, str, str]:
+        """Model, loss and integration, as the papers write them."""
+        assert self.first.experiment is not None
+        chosen = self.first.experiment.combination
+        model = f"{_MODELS.get(chosen.backbone, chosen.backbone)}-{chosen.sharing}"
+        extras = [
+            name
+            for name, usual in ((chosen.head, "azimuth"), (chosen.frontend, "spectrogram"))
+            if name != usual
+        ]
+        return (
+            " + ".join([model, *extras]),
+            _LOSSES.get(chosen.loss, chosen.loss),
+            _INTEGRATIONS.get(chosen.integration, chosen.integration),
+        )
+
+    def metric(self, name: str) -> float | None:
+        """A metric's mean over the seeds."""
+        values = [r.evaluation.metrics.get(name) for r in self.records if r.evaluation is not None]
+        known = [float(value) for value in values if value is not None]
+        return float(np.mean(known)) if known else None
+
+    @property
+    def means(self) -> np.ndarray:
+        """Mean AD of every test sound, `[seeds, sounds]`: what the bootstrap resamples."""
+        return np.array(
+            [r.evaluation.by_sound["ad_mean"] for r in self.records if r.evaluation is not None]
+        )
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Clips of every test sound, `[sounds]`."""
+        assert self.first.evaluation is not None
+        return np.array(self.first.evaluation.by_sound["clips"])
+
+    @cached_property
+    def interval(self) -> Interval:
+        """The 95 % interval of the mean AD, by bootstrap over sounds."""
+        return bootstrap_mean_interval(self.means, self.counts)
+
+
+def render_leaderboard(records: Iterable[RunRecord], title: str = "Leaderboard") -> str:
+    """Write the leaderboard of finished runs: one part for each environment, preset and data set.
+
+    Results of different data, presets or protocols are never ranked together.
+    """
+    parts: dict[tuple[str, ...], list[RunRecord]] = {}
+    for record in sorted(records, key=lambda r: r.name):
+        if record.status == "finished":
+            parts.setdefault(_part(record), []).append(record)
+    models = [key for key, rows in parts.items() if any(r.experiment for r in rows)]
+    lines = [f"# {title}", ""]
+    for key in sorted(models):
+        lines += _render_part(parts[key])
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _part(record: RunRecord) -> tuple[str, ...]:
+    experiment = record.experiment or record.baseline
+    assert experiment is not None
+    return (experiment.environment, experiment.data_digest, str(record.protocol_version))
+
+
+def _render_part(records: list[RunRecord]) -> list[str]:
+    models = _rows(r for r in records if r.experiment is not None)
+    baselines = _rows(r for r in records if r.baseline is not None)
+    return [
+        *_introduction(models),
+        "## Angular distance, as the papers print it",
+        "",
+        _markdown(
+            [[*row.labels, _degrees(row.metric("ad_mean"))] for row in models], _PAPER_COLUMNS
+        ),
+        "",
+        "## In detail",
+        "",
+        "Sorted by AD, with its 95 % interval (bootstrap over sounds); rows share a rank where the",
+        "interval of their paired difference includes zero.",
+        "",
+        _details(models),
+        "",
+        "## Baselines on the same clips",
+        "",
+        _baselines(baselines),
+        "",
+        *_published(models),
+        *_again(records),
+    ]
+
+
+def _rows(records: Iterable[RunRecord]) -> list[Row]:
+    """Group the seeds of one experiment, in the papers' order: model, loss, integration."""
+    grouped: dict[tuple[str, ...], list[RunRecord]] = {}
+    for record in records:
+        if record.experiment is not None:
+            chosen = record.experiment.combination
+            order = (chosen.backbone, chosen.sharing, chosen.loss, chosen.integration)
+            rest = (chosen.head, chosen.frontend, record.experiment.preset.name)
+            grouped.setdefault((*order, *rest), []).append(record)
+        elif record.baseline is not None:
+            grouped.setdefault((record.baseline.component.name,), []).append(record)
+    return [Row(tuple(grouped[key])) for key in sorted(grouped, key=_papers_order)]
+
+
+def _papers_order(key: tuple[str, ...]) -> tuple[object, ...]:
+    known = ["NSP", "SP", "MSE", "AD", "MIX", "CONCAT", "ADD", "SUB"]
+    return tuple((known.index(k) if k in known else len(known), k) for k in key)
+
+
+def _introduction(models: Sequence[Row]) -> list[str]:
+    experiment, evaluation = models[0].first.experiment, models[0].first.evaluation
+    assert experiment is not None
+    assert evaluation is not None
+    size = experiment.preset.data
+    seeds = sorted({r.experiment.seed for row in models for r in row.records if r.experiment})
+    rooms = ", ".join(evaluation.by_room)
+    return [
+        f"Environment {experiment.environment} ({rooms}), preset `{experiment.preset.name}`, "
+        f"{evaluation.clips:,} test clips: {size.test_sounds} sounds that no model was trained on, "
+        f"{360 // size.azimuth_step} azimuths in steps of {size.azimuth_step}°. "
+        f"Trained on {size.train_sounds:,} other sounds; seed{'s' if len(seeds) > 1 else ''} "
+        f"{', '.join(map(str, seeds))}; protocol {models[0].first.protocol_version}. "
+        "AD is the mean angular distance, in degrees.",
+        "",
+    ]
+
+
+_PAPER_COLUMNS = ["Model", "Loss", "Integ.", "AD"]
+
+
+def _details(models: Sequence[Row]) -> str:
+    ordered = sorted(models, key=lambda row: (row.metric("ad_mean") or 0.0, row.labels))
+    ranks = shared_ranks([row.means for row in ordered], ordered[0].counts)
+    table = [
+        [
+            rank,
+            *row.labels,
+            f"{_degrees(row.metric('ad_mean'))} ({row.interval.low:.2f} to {row.interval.high:.2f})",
+            _degrees(row.metric("ad_median")),
+            _percent(row.metric("acc_10")),
+            _degrees(row.metric("lateral_error")),
+            _percent(row.metric("front_back_rate")),
+            *_costs(row),
+        ]
+        for rank, row in zip(ranks, ordered, strict=True)
+    ]
+    columns = ["Rank", "Model", "Loss", "Integ.", "AD (95 %)", "Median", "ACC@10", "Lateral"]
+    return _markdown(table, [*columns, "Front-back", "Parameters", "MACs", "Latency", "Trained"])
+
+
+def _costs(row: Row) -> list[str]:
+    cost = row.first.cost
+    seconds = [r.training.seconds for r in row.records if r.training is not None]
+    if cost is None or not seconds:
+        return ["-", "-", "-", "-"]
+    return [
+        f"{cost.parameters / 1e3:,.0f} k",
+        f"{cost.macs / 1e6:,.1f} M",
+        f"{cost.latency_p50_ms:.1f} ms",
+        f"{np.mean(seconds):.0f} s",
+    ]
+
+
+def _baselines(baselines: Sequence[Row]) -> str:
+    measured = [
+        [
+            row.first.baseline.component.name if row.first.baseline else "",
+            f"{_degrees(row.metric('ad_mean'))} ({row.interval.low:.2f} to {row.interval.high:.2f})",
+            _degrees(row.metric("ad_median")),
+            _percent(row.metric("acc_10")),
+            _degrees(row.metric("lateral_error")),
+            _percent(row.metric("front_back_rate")),
+        ]
+        for row in sorted(baselines, key=lambda row: -(row.metric("ad_mean") or 0.0))
+    ]
+    known = ["exact lateral position, front-back by chance (by definition)", "45.00°"]
+    table = [*measured, [*known, "-", "-", "0.00°", "50.0 %"]]
+    return _markdown(table, ["Method", "AD (95 %)", "Median", "ACC@10", "Lateral", "Front-back"])
+
+
+def _published(models: Sequence[Row]) -> list[str]:
+    """The papers' figures for the combinations of this table, marked as other data."""
+    wanted = set()
+    for row in models:
+        experiment = row.first.experiment
+        if experiment is not None and experiment.environment == "RI":
+            chosen = experiment.combination
+            wanted.add((chosen.backbone, chosen.sharing, chosen.loss, chosen.integration))
+    table = []
+    for file, backbone in _PUBLISHED.items():
+        text = (resources.files("bastzoo") / "assets" / "published" / file).read_text()
+        for line in csv.DictReader(text.splitlines()):
+            key = (backbone, line["sharing"], line["loss"], line["integration"])
+            if key in wanted:
+                labels = _LOSSES.get(key[2], key[2]), _INTEGRATIONS[key[3]]
+                table.append([f"{line['model']}-{line['sharing']}", *labels, f"{line['ad_deg']}°"])
+    if not table:
+        return []
+    return [
+        "## Published, on other data",
+        "",
+        "The papers' own figures for these combinations, on their private recordings with one run",
+        "each: not comparable with the rows above (README of ShengKuangCN/BAST; arXiv:2207.03927).",
+        "",
+        _markdown(table, _PAPER_COLUMNS),
+        "",
+    ]
+
+
+def _again(records: list[RunRecord]) -> list[str]:
+    commands = sorted({r.provenance.command for r in records})
+    origins = sorted(
+        {
+            f"{r.provenance.processor} ({r.provenance.device}, {r.provenance.threads} threads, "
+            f"{r.provenance.scan} scan), {r.provenance.platform}, "
+            + ", ".join(f"{name} {version}" for name, version in r.provenance.versions.items())
+            + f", commit {r.provenance.commit or 'unknown'}"
+            for r in records
+        }
+    )
+    return [
+        "## How to make this table again",
+        "",
+        *[f"    {command}" for command in commands],
+        "",
+        "Latency is one clip at batch 1, frontend included (median of 100). MACs count matrix products,",
+        "convolutions, attention and the selective scan. The training time is the wall time of a run",
+        "without its test. Measured on:",
+        "",
+        *[f"- {origin}" for origin in origins],
+        "",
+    ]
+
+
+def _markdown(table: Sequence[Sequence[object]], columns: list[str]) -> str:
+    frame = pd.DataFrame(table, columns=columns).astype(str)
+    text = {"Model", "Loss", "Integ.", "Method"}
+    align = ["left" if column in text else "right" for column in columns]
+    return frame.to_markdown(index=False, tablefmt="pipe", colalign=align, disable_numparse=True)
+
+
+def _degrees(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}°"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"

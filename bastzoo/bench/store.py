@@ -1,0 +1,191 @@
+"""The run store: one folder a run, written aside and renamed into place.
+
+There is no shared index, so many machines can write to one folder, and a kill leaves either a whole
+run or none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bastzoo.bench.record import RunRecord
+from bastzoo.errors import RecordError, SetupError
+
+RECORD_FILE = "record.json"
+PREDICTIONS_FILE = "predictions.npz"
+HISTORY_FILE = "history.csv"
+WEIGHTS_FILE = "model.safetensors"
+_ASIDE = ".writing-"
+
+
+class RunStore:
+    """Runs under one folder, found by key."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+
+    def prepare(self) -> None:
+        """Make the folder and see that it can be written. Raises SetupError when it cannot."""
+        probe = self.folder / f"{_ASIDE}probe-{os.getpid()}"
+        with _sentences(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            probe.mkdir()
+            probe.rmdir()
+
+    def path(self, key: str) -> Path | None:
+        """The folder of the run with this key, or None."""
+        found = sorted(self.folder.glob(f"*-{key}"))
+        return found[0] if found else None
+
+    def get(self, key: str) -> RunRecord | None:
+        """The record with this key, or None when there is none that can be read."""
+        path = self.path(key)
+        if path is None:
+            return None
+        try:
+            return read_record(path / RECORD_FILE)
+        except RecordError:
+            return None
+
+    def find(self, reference: str) -> Path:
+        """The folder of a run: a path, a key, or the beginning of a folder's name or of a key.
+
+        Raises RecordError when nothing, or more than one run, fits.
+        """
+        direct = Path(reference)
+        for candidate in (direct, self.folder / reference):
+            if (candidate / RECORD_FILE).is_file():
+                return candidate
+        found = [
+            path
+            for path in self._folders()
+            if path.name.startswith(reference) or path.name.rpartition("-")[2].startswith(reference)
+        ]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(path.name for path in found[:5])
+            raise RecordError(
+                f"{reference!r} fits {len(found)} runs ({names}, ...); write more of it."
+            )
+        raise RecordError(
+            f"There is no run {reference!r} in {str(self.folder)!r}; `bastzoo bench` and "
+            "`bastzoo train` write runs there, and --out names another folder."
+        )
+
+    def write(self, record: RunRecord, fill: Callable[[Path], None] | None = None) -> Path:
+        """Write a run: `fill` puts the other files into the folder, the record comes last.
+
+        A run with the same key is replaced. Raises SetupError when the folder cannot be written or the
+        disk is full; what was there before is still there then.
+        """
+        target = self.folder / record.name
+        aside = self.folder / f"{_ASIDE}{record.key}-{os.getpid()}"
+        with _sentences(self.folder):
+            try:
+                shutil.rmtree(aside, ignore_errors=True)
+                aside.mkdir(parents=True)
+                if fill is not None:
+                    fill(aside)
+                write_text(aside / RECORD_FILE, record.model_dump_json(indent=1) + "\n")
+                _replace_folder(aside, target)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+        return target
+
+    def records(self) -> tuple[list[RunRecord], list[str]]:
+        """All records that can be read, sorted by folder name, and a sentence for each that cannot."""
+        return _read_all(path / RECORD_FILE for path in self._folders())
+
+    def _folders(self) -> Iterator[Path]:
+        if self.folder.is_dir():
+            for path in sorted(self.folder.iterdir()):
+                if not path.name.startswith(".") and (path / RECORD_FILE).is_file():
+                    yield path
+
+
+def read_records(folder: Path) -> tuple[list[RunRecord], list[str]]:
+    """Records of a folder that holds runs, or record files (`*.json`) themselves.
+
+    Returns the records, sorted by file name, and a sentence for each that cannot be read.
+    """
+    files = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    return _read_all(files) if files else RunStore(folder).records()
+
+
+def _read_all(paths: Iterable[Path]) -> tuple[list[RunRecord], list[str]]:
+    records, faults = [], []
+    for path in paths:
+        try:
+            records.append(read_record(path))
+        except RecordError as error:
+            faults.append(str(error))
+    return records, faults
+
+
+def read_record(path: Path) -> RunRecord:
+    """Read a record. Raises RecordError, naming the file and the field, when it is not one."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"The record {str(path)!r} cannot be read: {error}.") from error
+    try:
+        return RunRecord.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole"
+        raise RecordError(
+            f"The record {str(path)!r} does not follow the schema: {where}: {first['msg']}."
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file aside, see it to the disk, and rename it into place.
+
+    Raises SetupError when it cannot be written.
+    """
+    aside = path.with_name(f"{_ASIDE}{path.name}-{os.getpid()}")
+    with _sentences(path.parent):
+        try:
+            with aside.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def _replace_folder(source: Path, target: Path) -> None:
+    """Rename a folder into place. A folder cannot be renamed over another: the old one steps aside."""
+    if target.exists():
+        old = target.with_name(f"{_ASIDE}old-{target.name}-{os.getpid()}")
+        target.rename(old)
+        source.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        source.rename(target)
+
+
+@contextlib.contextmanager
+def _sentences(folder: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into sentences."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise SetupError(
+                f"There is no space left for runs in {str(folder)!r}. Finished runs are kept; "
+                "make room and give the same command again, or choose another folder with --out."
+            ) from error
+        raise SetupError(
+            f"The run folder {str(folder)!r} cannot be written: {error.strerror or error}. "
+            "Choose another one with --out."
+        ) from error
