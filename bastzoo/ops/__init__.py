@@ -1,0 +1,1 @@
+"""Numerical operators that the backbones need and that PyTorch does not have."""

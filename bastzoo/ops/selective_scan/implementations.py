@@ -1,0 +1,72 @@
+"""Finds the code behind the name of an implementation of the selective scan.
+
+An implementation is a `forward` and a `backward` with the arguments of the operators that `library`
+registers. Those that come as one differentiable function are adapted by `Recomputed`.
+"""
+
+import functools
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from bastzoo.ops.selective_scan.arguments import checkpoint_count, precision_of
+from bastzoo.ops.selective_scan.availability import forced_implementation, implementation_for
+
+
+@runtime_checkable
+class Implementation(Protocol):
+    """The two passes of a selective scan, without autograd."""
+
+    def forward(self, u: Tensor, *inputs: Any) -> tuple[Tensor, Tensor]:
+        """`y`, in the dtype of `u`, and the kept states `[batch, checkpoints, state, channels]`."""
+
+    def backward(self, dy: Tensor, states: Tensor, *inputs: Any) -> tuple[Tensor, ...]:
+        """The gradients of u, delta, A, B, C, D and delta_bias, in the precision of the state."""
+
+
+class Recomputed:
+    """A differentiable function as an implementation: the backward pass runs it once more."""
+
+    def __init__(self, function: Callable[..., Tensor]) -> None:
+        self._function = function
+
+    def forward(self, u: Tensor, *inputs: Any) -> tuple[Tensor, Tensor]:
+        """Scan; the states stay empty, for nothing reads them."""
+        y = self._function(u, *inputs)
+        kept = u.shape[0], checkpoint_count(u.shape[2]), inputs[1].shape[1], u.shape[1]
+        return y, u.new_zeros(kept, dtype=precision_of(u))
+
+    def backward(self, dy: Tensor, states: Tensor, *inputs: Any) -> tuple[Tensor, ...]:
+        """Scan again, with autograd this time."""
+        u, delta, A, B, C, D, delta_bias, delta_softplus = inputs
+        precision = precision_of(u)
+        tensors = [
+            u.new_zeros(u.shape[1]) if t is None else t for t in (u, delta, A, B, C, D, delta_bias)
+        ]
+        tensors = [t.detach().to(precision).requires_grad_() for t in tensors]
+        with torch.enable_grad():
+            y = self._function(*tensors, delta_softplus)
+        return torch.autograd.grad(y, tensors, dy.to(precision))
+
+
+def for_device(device_type: str) -> Implementation:
+    """The implementation that scans tensors on this type of device."""
+    return _for_device(device_type, forced_implementation())
+
+
+@functools.cache
+def _for_device(device_type: str, forced: str | None) -> Implementation:
+    return implementation(implementation_for(device_type))
+
+
+def implementation(name: str) -> Implementation:
+    """The implementation of this name, imported now.
+
+    Raises:
+        ImportError: what it needs is not installed.
+    """
+    module: Any = import_module(f"bastzoo.ops.selective_scan.{name}")
+    return Recomputed(module.selective_scan) if name in ("reference", "cuda") else module

@@ -1,0 +1,105 @@
+"""Which implementation runs is said with reasons, and can be forced."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from bastzoo.errors import SetupError
+from bastzoo.ops.selective_scan import (
+    availability,
+    diagnosis,
+    implementation_for,
+    selective_scan,
+)
+from bastzoo.ops.selective_scan import availability as availability_function
+from bastzoo.ops.selective_scan.availability import NAMES, VARIABLE, Availability
+
+module = sys.modules[availability_function.__module__]
+
+
+def test_listing_imports_neither_torch_nor_numba():
+    code = (
+        "import sys; from bastzoo.ops.selective_scan import availability; availability();"
+        "assert not {'torch', 'numba', 'triton'} & set(sys.modules), 'imported'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_every_implementation_is_listed_with_a_reason():
+    for listing in (availability(), diagnosis()):
+        assert [found.name for found in listing] == list(NAMES)
+        assert all(found.reason for found in listing)
+
+
+def test_the_cpu_kernel_scans_cpu_tensors_and_the_reference_unknown_devices():
+    assert implementation_for("cpu") == "cpu"
+    assert implementation_for("some_new_device") == "reference"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what is said without a CUDA device")
+def test_a_kernel_that_cannot_work_says_why():
+    reasons = {found.name: found for found in diagnosis()}
+    assert not reasons["triton"].ok
+    assert "triton" in reasons["triton"].reason or "CUDA" in reasons["triton"].reason
+
+
+def test_forcing_an_implementation(monkeypatch, problem, check):
+    for name in ("reference", "cpu"):
+        monkeypatch.setenv(VARIABLE, name)
+        assert implementation_for("cpu") == name
+        check(problem(2, 3, 5, 2), selective_scan, 2e-5)
+
+
+def test_forcing_a_name_that_does_not_exist(monkeypatch, problem):
+    monkeypatch.setenv(VARIABLE, "warp")
+    for call in (
+        lambda: implementation_for("cpu"),
+        lambda: selective_scan(*problem(1, 2, 3, 2).tensors),
+    ):
+        with pytest.raises(SetupError, match="BASTZOO_SCAN=warp is no implementation"):
+            call()
+
+
+def test_forcing_an_implementation_for_another_device(monkeypatch, problem):
+    monkeypatch.setenv(VARIABLE, "triton")
+    with pytest.raises(SetupError, match="scans tensors on cuda, and these are on cpu"):
+        selective_scan(*problem(1, 2, 3, 2).tensors)
+
+
+def test_forcing_an_implementation_that_cannot_run(monkeypatch):
+    broken = Availability("cuda", False, "mamba-ssm is not installed")
+    monkeypatch.setattr(module, "_tried", lambda name: broken)
+    monkeypatch.setenv(VARIABLE, "cuda")
+    with pytest.raises(SetupError, match="cannot be used here: mamba-ssm is not installed"):
+        implementation_for("cuda")
+
+
+def test_what_is_missing_is_named(monkeypatch):
+    monkeypatch.setattr(module, "find_spec", lambda name: None if name != "mamba_ssm" else name)
+    reasons = {found.name: found.reason for found in availability()}
+    assert reasons["cpu"] == "numba is not installed (pip install numba)"
+    assert reasons["cuda"] == "mamba-ssm is installed without its compiled kernel"
+
+
+def test_the_next_best_runs_where_the_best_does_not_work(monkeypatch, caplog):
+    works = {"reference": True}
+    monkeypatch.setattr(
+        module, "_tried", lambda name: Availability(name, works.get(name, False), "a reason")
+    )
+    module._best.cache_clear()
+    assert implementation_for("cuda") == "reference"
+    assert "slow loop" in caplog.text
+    module._best.cache_clear()
+
+
+def test_a_kernel_with_wrong_numbers_is_found_out(monkeypatch):
+    from bastzoo.ops.selective_scan import cpu, probe
+
+    assert probe.failure("cpu") is None
+    backward = cpu.backward
+    monkeypatch.setattr(cpu, "backward", lambda *args: tuple(2 * g for g in backward(*args)))
+    assert probe.failure("cpu") == "it runs and its numbers are wrong"
+    monkeypatch.setattr(cpu, "forward", lambda *args: 1 / 0)
+    assert probe.failure("cpu") == "ZeroDivisionError: division by zero"

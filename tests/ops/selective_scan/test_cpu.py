@@ -1,0 +1,123 @@
+"""The CPU kernel: the same bits every time, torch's thread count, and no trouble with threads or forks."""
+
+import logging
+import multiprocessing
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from numba.core import event
+
+from bastzoo.ops.selective_scan import cpu, cpu_compile, cpu_threads, selective_scan
+
+
+@pytest.fixture
+def threads():
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_bits_depend_neither_on_the_run_nor_on_the_threads(problem, threads):
+    scan = problem(6, 50, 200, 9)
+    answers = []
+    for count in (1, 2, 2, 3):
+        threads(count)
+        answers.append(scan.answer(selective_scan))
+    for other in answers[1:]:
+        assert all(torch.equal(answers[0][name], other[name]) for name in other)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_more_threads_work_than_torch_has(threads, count):
+    threads(count)
+    covered, workers = [], set()
+
+    def run(first, last):
+        covered.extend(range(first, last))
+        workers.add(threading.get_ident())
+        time.sleep(0.002)
+
+    cpu_threads.run_tasks(run, 20, 10)
+    assert sorted(covered) == list(range(20))
+    assert len(workers) == count
+
+
+def test_an_error_in_a_task_reaches_the_caller(threads):
+    threads(2)
+
+    def fail(first, last):
+        raise ValueError("in a task")
+
+    with pytest.raises(ValueError, match="in a task"):
+        cpu_threads.run_tasks(fail, 10, 5)
+
+
+def test_many_threads_can_scan_at_once(problem):
+    scan = problem(4, 64, 65, 4)
+    alone = scan.answer(selective_scan)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda _: scan.answer(selective_scan), range(12)))
+    assert all(torch.equal(answer[name], alone[name]) for answer in together for name in alone)
+
+
+def _scan_in_child(tensors, queue):
+    torch.set_num_threads(2)  # torch's own threads are as gone as ours, but only ours are used
+    queue.put(cpu.forward(*tensors, True)[0].sum().item())
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_can_scan(problem):
+    tensors = problem(8, 64, 64, 8).tensors
+    expected = cpu.forward(*tensors, True)[0].sum().item()
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+    child = context.Process(target=_scan_in_child, args=(tensors, queue))
+    child.start()
+    child.join(30)
+    assert child.exitcode == 0
+    assert queue.get() == pytest.approx(expected)
+
+
+def test_only_checkpoints_of_the_state_are_kept(problem):
+    scan = problem(2, 16, 200, 8)
+    y = selective_scan(*[t.requires_grad_() for t in scan.tensors])
+    states, *_ = y.grad_fn.saved_tensors
+    assert states.shape == (2, 3, 8, 16)
+
+
+def test_a_compilation_is_announced_in_one_line(caplog):
+    announcement = cpu_compile._Announcement()
+    compiling = event.Event("numba:compile", event.EventStatus.START)
+    with caplog.at_level(logging.WARNING, "bastzoo"):
+        for _ in range(3):
+            announcement.on_start(compiling)
+            announcement.on_end(compiling)
+    assert len(caplog.records) == 1
+    assert "compiling the CPU selective scan" in caplog.text
+
+
+def test_without_a_folder_for_the_cache_every_process_compiles(monkeypatch):
+    tried = []
+
+    def njit(signature, **options):
+        tried.append(options.get("cache", False))
+        if tried[-1]:
+            raise RuntimeError("cannot cache function 'scan': no locator available for file 'x'")
+        return lambda function: function
+
+    monkeypatch.setattr(cpu_compile, "njit", njit)
+    assert cpu_compile._compile(len, "a signature") is len
+    assert tried == [True, False]
+
+
+def test_machine_code_of_other_sources_is_not_reused():
+    """numba's cache knows a function by what it closes over: the digest of the sources is among it."""
+    old, _ = cpu_compile._entries(64, "digest of older sources")
+    new, _ = cpu_compile._entries(64, cpu_compile._seal())
+    closed_over = [{cell.cell_contents for cell in f.__closure__} for f in (old, new)]
+    assert closed_over[0] == {64, "digest of older sources"}
+    assert closed_over[0] != closed_over[1]
