@@ -10,7 +10,7 @@ import pytest
 # Results must not depend on how many threads the machine has, and neither must the suite's time.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 # Threads that spin at barriers stall for seconds when something else wants the cores.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 TINY_PRESET = """
 summary = "seconds, for tests"

@@ -43,7 +43,9 @@ def test_an_unknown_preset_names_those_there_are() -> None:
         load_preset("quik")
 
 
-def test_a_preset_file_with_a_wrong_field_names_the_field(tiny_preset: Path, tmp_path: Path) -> None:
+def test_a_preset_file_with_a_wrong_field_names_the_field(
+    tiny_preset: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "wrong.toml"
     path.write_text(tiny_preset.read_text().replace("depth = 1", "depht = 1"))
     with pytest.raises(PresetError, match=r"wrong\.toml.*model\.dep"):

@@ -23,7 +23,6 @@ class BaselineExperiment(_Strict):
     data: DataSize
     data_digest: str
     fit_clips: int
-    seed: int = 0
 
     @property
     def key(self) -> str:

@@ -16,7 +16,7 @@ class TrainingProgress:
 
     def __init__(self, title: str) -> None:
         self.title = title
-        self.console = Console(file=sys.stderr, highlight=False)
+        self.console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._steps = 0

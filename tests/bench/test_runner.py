@@ -1,0 +1,129 @@
+"""Runs: what a record holds, what is kept beside it, and what a failure leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bastzoo.bench.runner import (
+    Workbench,
+    baseline_experiment,
+    baseline_run,
+    evaluate_run,
+    train_run,
+)
+from bastzoo.bench.store import RunStore
+from bastzoo.engine.metrics import angular_distance
+from bastzoo.errors import RecordError, SetupError
+from bastzoo.experiment import Combination, load_preset
+from bastzoo.plugins import default_registry
+from bastzoo.registry import Component, Registry
+
+
+class Exploding:
+    """A loss that cannot be computed."""
+
+    def __call__(self, outputs: object, targets: object) -> None:
+        raise ValueError("a defect of a plugin")
+
+
+@pytest.fixture(scope="module")
+def workbench() -> Workbench:
+    registry = Registry(default_registry())
+    registry.add(
+        Component(
+            kind="loss",
+            name="exploding",
+            target="tests.bench.test_runner:Exploding",
+            summary="raises",
+        )
+    )
+    return Workbench(registry, device="cpu")
+
+
+def run(workbench: Workbench, store: RunStore, preset: Path, **chosen: str):
+    values = {"backbone": "mamba", "integration": "SUB", "loss": "MIX", "sharing": "SP", **chosen}
+    experiment = workbench.experiment(
+        Combination.model_validate(values),
+        preset=load_preset(str(preset)),
+        environment="RI01",
+        seed=0,
+    )
+    return train_run(experiment, workbench=workbench, store=store)
+
+
+def test_a_run_leaves_record_predictions_history_and_weights(
+    workbench: Workbench, tmp_path: Path, tiny_preset: Path
+) -> None:
+    store = RunStore(tmp_path)
+    record = run(workbench, store, tiny_preset)
+    path = store.path(record.key)
+    assert path is not None
+    assert {p.name for p in path.iterdir()} == {
+        "record.json",
+        "predictions.npz",
+        "history.csv",
+        "model.safetensors",
+    }
+    # The record's headline follows from the predictions beside it.
+    with np.load(path / "predictions.npz", allow_pickle=False) as kept:
+        ad = angular_distance(kept["directions"], kept["targets"])
+    assert record.evaluation is not None
+    assert record.evaluation.metrics["ad_mean"] == pytest.approx(ad.mean(), abs=1e-9)
+    assert record.provenance.scan == "cpu"
+    assert record.provenance.versions["torch"]
+
+
+def test_the_weights_that_are_kept_give_the_metrics_that_are_recorded(
+    workbench: Workbench, tmp_path: Path, tiny_preset: Path
+) -> None:
+    store = RunStore(tmp_path)
+    record = run(workbench, store, tiny_preset, backbone="vanilla")
+    path = store.path(record.key)
+    assert path is not None
+    again = evaluate_run(path, record, workbench=workbench, environment="ri01")
+    assert again == record.evaluation
+
+
+def test_a_component_that_raises_fails_its_run_and_leaves_a_traceback(
+    workbench: Workbench, tmp_path: Path, tiny_preset: Path
+) -> None:
+    store = RunStore(tmp_path)
+    record = run(workbench, store, tiny_preset, loss="exploding")
+    assert record.status == "failed"
+    assert record.failure is not None
+    assert record.failure.message == "a defect of a plugin"
+    assert "Exploding" in record.failure.traceback or "__call__" in record.failure.traceback
+    assert store.get(record.key) == record
+    path = store.path(record.key)
+    assert path is not None
+    with pytest.raises(RecordError, match="no trained model"):
+        evaluate_run(path, record, workbench=workbench, environment="RI01")
+
+
+def test_a_baseline_is_fitted_on_whole_sounds_and_recorded_without_weights(
+    workbench: Workbench, tmp_path: Path, tiny_preset: Path
+) -> None:
+    store = RunStore(tmp_path)
+    experiment = baseline_experiment(
+        "itd", workbench=workbench, preset=load_preset(str(tiny_preset)), environment="RI"
+    )
+    record = baseline_run(experiment, workbench=workbench, store=store)
+    assert record.status == "finished", record.failure
+    assert experiment.fit_clips == 4 * 2 * 6
+    assert record.cost is None
+    path = store.path(record.key)
+    assert path is not None
+    assert not (path / "model.safetensors").exists()
+
+
+def test_a_device_that_is_not_there_is_refused_in_a_sentence() -> None:
+    with pytest.raises(SetupError, match="no device 'tpu'"):
+        Workbench(Registry(), device="tpu")
+
+
+def test_half_precision_without_a_gpu_is_refused_in_a_sentence() -> None:
+    with pytest.raises(SetupError, match="fp16 training needs a CUDA GPU"):
+        Workbench(Registry(), device="cpu", precision="fp16")

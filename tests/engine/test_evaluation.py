@@ -1,0 +1,85 @@
+"""Evaluation: every clip asked once, metrics in all and by room, and what a clip costs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from bastzoo.data.embedded import ClipSet, EmbeddedData
+from bastzoo.data.environments import ri
+from bastzoo.engine.evaluation import Answers, cost, localize, localize_baseline, score
+from bastzoo.experiment import DataSize
+
+
+@pytest.fixture(scope="module")
+def clips() -> ClipSet:
+    size = DataSize(train_sounds=1, validation_sounds=1, test_sounds=3, azimuth_step=45)
+    return EmbeddedData(environment=ri(), size=size).split("test")
+
+
+class Forward(nn.Module):
+    """Answers "in front" to everything, through one linear layer whose cost is known."""
+
+    class _Head(nn.Module):
+        def decode(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {"direction": nn.functional.pad(outputs["vector"], (0, 1))}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = self._Head()
+        self.layer = nn.Linear(16_000, 2)
+        nn.init.zeros_(self.layer.weight)
+        self.layer.bias.data = torch.tensor([1.0, 0.0])
+
+    def forward(self, clips: Tensor) -> dict[str, Tensor]:
+        return {"vector": self.layer(clips.flatten(1))}
+
+
+class Oracle:
+    """A baseline that is told the truth, clip by clip in the order of the indices."""
+
+    def __init__(self, clips: ClipSet) -> None:
+        self.truth = [b.targets["direction"] for b in clips.in_order(7)]
+
+    def predict(self, clips: Tensor) -> Tensor:
+        return self.truth.pop(0)
+
+
+def test_a_model_that_always_answers_front_is_at_90_degrees(clips: ClipSet) -> None:
+    answers = localize(Forward(), clips, batch=5, accelerator=Accelerator(cpu=True))
+    found = score(answers, clips)
+    assert len(answers.directions) == len(clips)
+    assert found["metrics"]["ad_mean"] == pytest.approx(90, abs=1e-3)
+    assert found["metrics"]["mse"] == pytest.approx(1, abs=1e-6)  # 1 - cos(AD), on average
+    assert set(found["by_room"]) == {"anechoic", "lecture-hall"}
+    assert [point["azimuth"] for point in found["by_azimuth"]] == list(range(-135, 181, 45))
+
+
+def test_a_perfect_baseline_has_no_error_in_any_room_or_sound(clips: ClipSet) -> None:
+    found = score(localize_baseline(Oracle(clips), clips, batch=7), clips)
+    assert found["metrics"]["ad_mean"] == pytest.approx(0, abs=1e-4)
+    assert found["metrics"]["mse"] is None
+    assert found["by_sound"]["clips"] == [16, 16, 16]
+    assert found["by_sound"]["sounds"] == list(clips.sound_ids)
+
+
+def test_an_answer_without_a_direction_counts_as_90_and_is_counted(clips: ClipSet) -> None:
+    truth = torch.cat([b.targets["direction"] for b in clips.in_order(64)]).numpy()
+    batch = clips.render(torch.arange(len(clips)))
+    broken = truth.copy()
+    broken[: len(truth) // 2] = np.nan
+    answers = Answers(broken, truth, None, batch.sounds.numpy(), batch.rooms.numpy())
+    found = score(answers, clips)
+    assert found["metrics"]["invalid"] == len(truth) // 2
+    assert found["metrics"]["ad_mean"] == pytest.approx(45, abs=1e-3)
+
+
+def test_the_cost_counts_the_multiplications_of_a_linear_layer() -> None:
+    spent = cost(Forward(), samples=8000, device=torch.device("cpu"), repeats=3)
+    assert spent["macs"] == 32_000
+    assert spent["parameters"] == 32_002
+    assert 0 < spent["latency_p50_ms"] <= spent["latency_p95_ms"]
+    assert spent["real_time_factor"] == pytest.approx(spent["latency_p50_ms"] / 500)
