@@ -30,13 +30,9 @@ class Backbone(Protocol):
 
     dim: int
     """Width of the tokens that `embed` gives."""
-    grid: tuple[int, int]
-    """How many tokens lie along frequency and along time."""
-    prefix_tokens: int
-    """How many tokens (a class token, say) come before those of the grid."""
 
     def embed(self, x: Tensor, /) -> Tensor:
-        """Map features of ears `[B, C, F, T]` to tokens `[B, prefix_tokens + H·W, dim]`."""
+        """Map features of ears `[B, C, F, T]` to tokens `[B, N, dim]`, prefix tokens first."""
 
     def encoder(self, width: int, /) -> nn.Module:
         """Make a new encoder from tokens to tokens of `width` features."""

@@ -249,7 +249,7 @@ def training_step(batch: int = 5) -> Callable[[], None]:
     size = load_preset("paper").model.model_dump()
     model = build_localizer(components, sharing="SP", size=size)
     loss = components["loss"].build()
-    optimizer = torch.optim.AdamW(model.parameters())
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)  # as bastzoo.engine has it
     clips = 0.1 * torch.randn(batch, 2, 8000)
     targets = {"direction": torch.nn.functional.normalize(torch.randn(batch, 3), dim=1)}
 
