@@ -48,7 +48,8 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of `COMMANDS`."""
-        return list(COMMANDS)
+        # Not `list(...)`: once `bastzoo.cli.list` is imported, that name is the submodule's here.
+        return [*COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command. None for an unknown name."""
