@@ -57,6 +57,10 @@ class Mixer(nn.Module):
 
     def forward(self, tokens: Float[Tensor, "W L D"]) -> Float[Tensor, "W L D"]:
         """Mix each sequence of tokens along its length."""
+        return self.out_proj(self.scan(tokens))
+
+    def scan(self, tokens: Float[Tensor, "W L D"]) -> Float[Tensor, "W L D"]:
+        """Return what the output layer joins: the scanned half, then the other."""
         xz = nn.functional.silu(self._convolve(self.in_proj(tokens)))
         x, z = xz.chunk(2, dim=-1)
         steps, B, C = self.x_proj(x).split([self.rank, self.state, self.state], dim=-1)
@@ -71,7 +75,7 @@ class Mixer(nn.Module):
             delta_bias=2 * self.dt_proj.bias,
             delta_softplus=True,
         )
-        return self.out_proj(torch.cat([rearrange(y, "w d l -> w l d"), z], dim=-1))
+        return torch.cat([rearrange(y, "w d l -> w l d"), z], dim=-1)
 
     def _convolve(self, tokens: Float[Tensor, "W L D"]) -> Float[Tensor, "W L D"]:
         # As an image one pixel high the tokens are in channels-last order already: no copy, and
@@ -94,7 +98,17 @@ class Block(nn.Module):
 
     def forward(self, tokens: Float[Tensor, "W L D"]) -> Float[Tensor, "W L D"]:
         """Return the changed tokens."""
-        tokens = tokens + self.mixer(self.norm1(tokens))
+        return self.finish(tokens, self.scan(tokens))
+
+    def scan(self, tokens: Float[Tensor, "W L D"]) -> Float[Tensor, "W L D"]:
+        """The part in which tokens meet."""
+        return self.mixer.scan(self.norm1(tokens))
+
+    def finish(
+        self, tokens: Float[Tensor, "W L D"], scanned: Float[Tensor, "W L D"]
+    ) -> Float[Tensor, "W L D"]:
+        """The part that treats each token by itself."""
+        tokens = tokens + self.mixer.out_proj(scanned)
         return tokens + self.mlp(self.norm2(tokens))
 
 
@@ -116,24 +130,35 @@ class Encoder(nn.Module):
         super().__init__()
         self.grid = grid
         self.window = min(window, grid[0]), min(window, grid[1])
-        self.blocks = nn.Sequential(
-            *(
-                Block(width=width, hidden=hidden, state=state, kernel=kernel, dropout=dropout)
-                for _ in range(depth)
-            )
+        self.blocks = nn.ModuleList(
+            Block(width=width, hidden=hidden, state=state, kernel=kernel, dropout=dropout)
+            for _ in range(depth)
         )
 
     def forward(self, tokens: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         """Return the tokens, each changed by those of its own window."""
+        windows = self._windows(tokens)
+        *before, last = self.blocks
+        for block in before:
+            windows = block(windows)
+        # Behind the last scan no token meets another: the padding, more than half of the tokens at
+        # the paper's size, has done its part.
+        return last.finish(self._tokens(windows), self._tokens(last.scan(windows)))
+
+    def _windows(self, tokens: Float[Tensor, "B N D"]) -> Float[Tensor, "W L D"]:
         (height, width), (rows, columns) = self.grid, self.window
         grid = rearrange(tokens, "b (h w) d -> b h w d", h=height)
         grid = nn.functional.pad(grid, (0, 0, 0, -width % columns, 0, -height % rows))
-        windows = rearrange(grid, "b (h p) (w q) d -> (b h w) (p q) d", p=rows, q=columns)
+        return rearrange(grid, "b (h p) (w q) d -> (b h w) (p q) d", p=rows, q=columns)
+
+    def _tokens(self, windows: Float[Tensor, "W L D"]) -> Float[Tensor, "B N D"]:
+        (height, width), (rows, columns) = self.grid, self.window
+        across, down = -(-width // columns), -(-height // rows)
         grid = rearrange(
-            self.blocks(windows),
+            windows,
             "(b h w) (p q) d -> b (h p) (w q) d",
-            b=grid.shape[0],
-            w=grid.shape[2] // columns,
+            h=down,
+            w=across,
             p=rows,
         )
         return rearrange(grid[:, :height, :width], "b h w d -> b (h w) d")
