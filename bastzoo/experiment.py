@@ -131,10 +131,20 @@ class Preset(_Frozen):
 
     def parameters_of(self, component: Component) -> dict[str, Any]:
         """Everything that is fixed for this component: by its record, then by the preset."""
-        return {
-            **component.parameters,
-            **self.parameters.get(f"{component.kind}.{component.name}", {}),
-        }
+        mine = f"{component.kind}.{component.name}".lower()
+        own = (values for name, values in self.parameters.items() if name.lower() == mine)
+        return {**component.parameters, **next(own, {})}
+
+    def check_parameters(self, registry: Registry) -> None:
+        """Raise PresetError or ComponentError when `[parameters]` names what is not there."""
+        for name in self.parameters:
+            kind, dot, component = name.partition(".")
+            if not dot or kind not in COMBINATION_KINDS:
+                raise PresetError(
+                    f"The preset {self.name!r} gives parameters to {name!r}; write "
+                    f'[parameters."KIND.NAME"], with a kind out of {", ".join(COMBINATION_KINDS)}.'
+                )
+            registry.get(kind, component)
 
 
 class ResolvedComponent(_Frozen):
@@ -192,6 +202,7 @@ def resolve(
 ) -> Experiment:
     """Resolve a combination into an experiment, with every component's version and parameters."""
     combination = combination.canonical(registry)
+    preset.check_parameters(registry)
     components = {
         kind: ResolvedComponent.of(component, preset)
         for kind, component in combination.components(registry).items()

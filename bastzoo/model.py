@@ -136,8 +136,8 @@ def build_localizer(
 
 
 def parameter_count(model: nn.Module) -> int:
-    """Return how many numbers training can change."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+    """Return how many numbers the model holds as parameters, trained or frozen."""
+    return sum(p.numel() for p in model.parameters())
 
 
 def _ears(tokens: Float[Tensor, "ears N D"]) -> tuple[Float[Tensor, "B N D"], ...]:

@@ -53,11 +53,12 @@ class Component:
     version: raised by the author when a change makes old results incomparable; part of a run's key.
     requires: importable modules that must be installed.
     probe: `"module:function"` returning an `Availability`; it must be cheap and import no torch.
-    parameters: keyword arguments fixed by the record; they win over what a preset offers.
+    parameters: keyword arguments fixed by the record; they win over the preset's sizes, and a preset's
+        own `[parameters]` for the component win over both.
     needs: names of the model outputs that a loss consumes.
     gives: names of the outputs that a head produces.
-    blindness: what the component provably cannot tell, for `design.md`'s exactness tests, as
-        `{"ADD+SP": "left-right", ...}` keyed by integration and sharing.
+    blindness: what a model with this component provably cannot tell, keyed by integration and sharing
+        (`{"ADD+SP": "left and right", ...}`); the tests assert it to the last bit.
     distribution: filled in by the plugin host.
     """
 

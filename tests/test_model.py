@@ -165,11 +165,12 @@ def test_the_fusion_encoder_and_the_head_have_the_width_of_the_integration():
     assert build(integration="CONCAT").head.linear.in_features == 32
 
 
-def test_frozen_parameters_are_not_counted():
+def test_parameters_are_counted_whether_they_are_trained_or_frozen():
     model = build()
     total = parameter_count(model)
+    assert parameter_count(model.head) == 16 * 2 + 2 * 16 + 2
     model.head.requires_grad_(False)
-    assert total - parameter_count(model) == 16 * 2 + 2 * 16 + 2
+    assert parameter_count(model) == total
 
 
 def test_an_unknown_sharing_is_a_sentence():

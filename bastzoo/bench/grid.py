@@ -21,6 +21,11 @@ PAPER_AXES: dict[str, tuple[str, ...]] = {
 }
 
 
+def is_all(chosen: Sequence[str]) -> bool:
+    """Whether an axis was given as `all`."""
+    return any(value.lower() == "all" for value in chosen)
+
+
 def axis(name: str, chosen: Sequence[str], registry: Registry) -> tuple[str, ...]:
     """The values of one axis: those chosen, all that can run here for `all`, the paper's for none.
 
@@ -28,7 +33,7 @@ def axis(name: str, chosen: Sequence[str], registry: Registry) -> tuple[str, ...
     CombinationError for an unknown sharing.
     """
     chosen = chosen or PAPER_AXES[name]
-    everything = any(value.lower() == "all" for value in chosen)
+    everything = is_all(chosen)
     if name == "sharing":
         return SHARINGS if everything else _sharings(chosen)
     if everything:
@@ -50,14 +55,21 @@ def _sharings(chosen: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value.upper() for value in chosen))
 
 
-def combinations(axes: dict[str, tuple[str, ...]], registry: Registry) -> list[Combination]:
-    """Every combination of the axes, refused here when its components do not fit.
+def combinations(
+    axes: dict[str, tuple[str, ...]], registry: Registry, *, skip_misfits: bool = False
+) -> list[Combination]:
+    """Every combination of the axes.
 
-    Raises CombinationError for the first that does not.
+    Raises CombinationError for the first whose loss and head do not fit each other; with
+    `skip_misfits`, for axes given as `all`, leaves those out.
     """
     order = ("backbone", "sharing", "loss", "integration", "head", "frontend")
-    found = [
-        Combination.model_validate(dict(zip(order, values, strict=True)))
-        for values in product(*(axes[name] for name in order))
-    ]
-    return [combination.canonical(registry) for combination in found]
+    found = []
+    for values in product(*(axes[name] for name in order)):
+        combination = Combination.model_validate(dict(zip(order, values, strict=True)))
+        try:
+            found.append(combination.canonical(registry))
+        except CombinationError:
+            if not skip_misfits:
+                raise
+    return found

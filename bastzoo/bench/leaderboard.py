@@ -16,6 +16,7 @@ import pandas as pd
 
 from bastzoo.bench.record import RunRecord
 from bastzoo.bench.statistics import Interval, bootstrap_mean_interval, shared_ranks
+from bastzoo.experiment import Experiment, digest
 
 # How the papers write what the zoo calls by a shorter name.
 _MODELS = {"mamba": "BAST-Mamba", "vanilla": "BAST", "swin": "BAST-Swin"}
@@ -45,6 +46,11 @@ class Row:
             name
             for name, usual in ((chosen.head, "azimuth"), (chosen.frontend, "spectrogram"))
             if name != usual
+        ]
+        extras += [
+            f"{kind} version {component.version}"
+            for kind, component in self.first.experiment.components.items()
+            if component.version != 1
         ]
         return (
             " + ".join([model, *extras]),
@@ -82,26 +88,41 @@ def render_leaderboard(records: Iterable[RunRecord], title: str = "Leaderboard")
 
     Results of different data, presets or protocols are never ranked together.
     """
+    ordered = sorted((r for r in records if r.status == "finished"), key=lambda r: r.name)
     parts: dict[tuple[str, ...], list[RunRecord]] = {}
-    for record in sorted(records, key=lambda r: r.name):
-        if record.status == "finished":
-            parts.setdefault(_part(record), []).append(record)
-    models = [key for key, rows in parts.items() if any(r.experiment for r in rows)]
+    for record in ordered:
+        if record.experiment is not None:
+            parts.setdefault(_part(record.experiment, record.protocol_version), []).append(record)
     lines = [f"# {title}", ""]
-    for key in sorted(models):
-        lines += _render_part(parts[key])
+    for key in sorted(parts):
+        heard = (*key[:2], str(parts[key][0].protocol_version))
+        baselines = [r for r in ordered if r.baseline is not None and _heard(r) == heard]
+        lines += _render_part(parts[key], baselines)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _part(record: RunRecord) -> tuple[str, ...]:
-    experiment = record.experiment or record.baseline
-    assert experiment is not None
-    return (experiment.environment, experiment.data_digest, str(record.protocol_version))
+def _part(experiment: Experiment, protocol: int) -> tuple[str, ...]:
+    """What rows of one table share: environment, data, protocol, and the whole preset and precision."""
+    preset = experiment.preset.model_dump(mode="json", exclude={"summary", "parameters"})
+    return (
+        experiment.environment,
+        experiment.data_digest,
+        str(protocol),
+        experiment.preset.name,
+        experiment.precision,
+        digest(preset),
+    )
 
 
-def _render_part(records: list[RunRecord]) -> list[str]:
-    models = _rows(r for r in records if r.experiment is not None)
-    baselines = _rows(r for r in records if r.baseline is not None)
+def _heard(record: RunRecord) -> tuple[str, ...]:
+    """What a baseline shares with the models that it stands beside: the clips."""
+    assert record.baseline is not None
+    baseline = record.baseline
+    return (baseline.environment, baseline.data_digest, str(record.protocol_version))
+
+
+def _render_part(runs: list[RunRecord], baseline_runs: list[RunRecord]) -> list[str]:
+    models, baselines = _rows(runs), _rows(baseline_runs)
     return [
         *_introduction(models),
         "## Angular distance, as the papers print it",
@@ -122,21 +143,25 @@ def _render_part(records: list[RunRecord]) -> list[str]:
         _baselines(baselines),
         "",
         *_published(models),
-        *_again(records),
+        *_again([*runs, *baseline_runs]),
     ]
 
 
 def _rows(records: Iterable[RunRecord]) -> list[Row]:
-    """Group the seeds of one experiment, in the papers' order: model, loss, integration."""
+    """Group the seeds of one experiment, in the papers' order: model, loss, integration.
+
+    What differs in anything but the seed, a component's version say, is a row of its own.
+    """
     grouped: dict[tuple[str, ...], list[RunRecord]] = {}
     for record in records:
         if record.experiment is not None:
             chosen = record.experiment.combination
             order = (chosen.backbone, chosen.sharing, chosen.loss, chosen.integration)
-            rest = (chosen.head, chosen.frontend, record.experiment.preset.name)
-            grouped.setdefault((*order, *rest), []).append(record)
+            rest = (chosen.head, chosen.frontend)
+            same = record.experiment.model_copy(update={"seed": 0}).key
+            grouped.setdefault((*order, *rest, same), []).append(record)
         elif record.baseline is not None:
-            grouped.setdefault((record.baseline.component.name,), []).append(record)
+            grouped.setdefault((record.baseline.component.name, record.key), []).append(record)
     return [Row(tuple(grouped[key])) for key in sorted(grouped, key=_papers_order)]
 
 
@@ -153,7 +178,8 @@ def _introduction(models: Sequence[Row]) -> list[str]:
     seeds = sorted({r.experiment.seed for row in models for r in row.records if r.experiment})
     rooms = ", ".join(evaluation.by_room)
     return [
-        f"Environment {experiment.environment} ({rooms}), preset `{experiment.preset.name}`, "
+        f"Environment {experiment.environment} ({rooms}), preset `{experiment.preset.name}`"
+        f"{'' if experiment.precision == 'no' else f' in {experiment.precision}'}, "
         f"{evaluation.clips:,} test clips: {size.test_sounds} sounds that no model was trained on, "
         f"{360 // size.azimuth_step} azimuths in steps of {size.azimuth_step}°. "
         f"Trained on {size.train_sounds:,} other sounds; seed{'s' if len(seeds) > 1 else ''} "

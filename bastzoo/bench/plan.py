@@ -11,8 +11,12 @@ import torch
 from bastzoo.acoustics import CLIP_SAMPLES
 from bastzoo.bench.runner import Workbench
 from bastzoo.bench.store import RunStore
-from bastzoo.experiment import Experiment, Preset
-from bastzoo.model import parameter_count
+from bastzoo.experiment import Experiment
+from bastzoo.model import BinauralLocalizer, parameter_count
+
+# Clips of a first, cautious step; and seconds above which a whole batch is not tried.
+_FEW = 8
+_LONG_STEP = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,9 @@ def plan(
 ) -> list[PlannedRun]:
     """Say what running these experiments takes: parameters, and seconds estimated on this machine.
 
-    The estimate times training steps of every distinct architecture at a small batch; it leaves out
-    validation and the test, which take some tenths of the training.
+    The estimate times forward and backward passes of every distinct architecture; rendering, the
+    optimizer, validation and the test come on top, some tenths of it. Where a whole batch would take
+    seconds, a small one is timed and scaled up.
     """
     timed: dict[tuple[str, ...], tuple[int, float]] = {}
     rows = []
@@ -59,18 +64,23 @@ def plan(
     return rows
 
 
-def _time_architecture(
-    experiment: Experiment, workbench: Workbench, batch: int = 8, repeats: int = 2
-) -> tuple[int, float]:
+def _time_architecture(experiment: Experiment, workbench: Workbench) -> tuple[int, float]:
     """Parameters of a model, and the estimated seconds of its training."""
-    preset: Preset = experiment.preset
+    recipe = experiment.preset.recipe
     model = workbench.build(experiment).to(workbench.device).train()
-    clips = torch.randn(min(batch, preset.recipe.batch), 2, CLIP_SAMPLES, device=workbench.device)
-    seconds = []
-    for _ in range(1 + repeats):
-        started = time.perf_counter()
-        outputs = model(clips)
-        sum(output.float().square().mean() for output in outputs.values()).backward()
-        seconds.append(time.perf_counter() - started)
-    a_step = min(seconds[1:]) * preset.recipe.batch / len(clips)
-    return parameter_count(model), a_step * preset.recipe.steps
+    few = min(_FEW, recipe.batch)
+    _time_step(model, few, workbench)  # the first one also compiles
+    a_step = _time_step(model, few, workbench) * recipe.batch / few
+    if a_step < _LONG_STEP:
+        a_step = min(_time_step(model, recipe.batch, workbench) for _ in range(2))
+    return parameter_count(model), a_step * recipe.steps
+
+
+def _time_step(model: BinauralLocalizer, batch: int, workbench: Workbench) -> float:
+    clips = torch.randn(batch, 2, CLIP_SAMPLES, device=workbench.device)
+    started = time.perf_counter()
+    outputs = model(clips)
+    total = torch.stack([output.float().square().mean() for output in outputs.values()]).sum()
+    total.backward()
+    total.item()  # waits for the device
+    return time.perf_counter() - started

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors
 import safetensors.torch
 import torch
 from accelerate import Accelerator
@@ -42,7 +43,7 @@ from bastzoo.data.environments import Environment
 from bastzoo.engine.evaluation import Answers, cost, localize, localize_baseline, score
 from bastzoo.engine.observer import Observer
 from bastzoo.engine.training import TrainingResult, train
-from bastzoo.errors import RecordError, SetupError
+from bastzoo.errors import BastzooError, ComponentError, RecordError, SetupError
 from bastzoo.experiment import (
     MODEL_KINDS,
     Combination,
@@ -55,7 +56,6 @@ from bastzoo.experiment import (
 from bastzoo.model import BinauralLocalizer, build_localizer
 from bastzoo.registry import Component, Registry
 
-PRECISIONS = ("no", "bf16", "fp16")
 Fill = Callable[[Path], None]
 _EVALUATION_BATCH = 128
 _BASELINE_FIT_CLIPS = 5_000
@@ -76,8 +76,17 @@ class Workbench:
         return self.accelerator.device
 
     def environment(self, name: str) -> Environment:
-        """Build an environment by name."""
-        return self.registry.get("environment", name).build()
+        """Build an environment by name. Raises ComponentError when its plugin raises."""
+        component = self.registry.get("environment", name)
+        try:
+            return component.build()
+        except BastzooError:
+            raise
+        except Exception as error:  # third-party code: its defect is a sentence, not our traceback
+            raise ComponentError(
+                f"The environment {component.name!r} of {component.distribution} cannot be built: "
+                f"{type(error).__name__}: {error}."
+            ) from error
 
     def digest(self, environment: str, size: DataSize) -> str:
         """The digest of an environment's data, without rendering it."""
@@ -154,7 +163,7 @@ def train_run(
         parts = {
             "training": _training(result),
             "evaluation": evaluation,
-            "cost": Cost(**cost(model, samples=CLIP_SAMPLES, device=workbench.device)),
+            "cost": Cost(**cost(model, samples=CLIP_SAMPLES, accelerator=workbench.accelerator)),
         }
         return parts, partial(_fill, answers=answers, model=model, history=result.history)
 
@@ -178,10 +187,30 @@ def evaluate_run(
             "train it again with `bastzoo train`."
         )
     name = workbench.registry.get("environment", environment).name
+    _check_versions(path, experiment, workbench.registry)
     model = workbench.build(experiment)
-    model.load_state_dict(safetensors.torch.load_file(weights))
+    try:
+        model.load_state_dict(safetensors.torch.load_file(weights))
+    except (safetensors.SafetensorError, OSError, RuntimeError) as error:
+        raise RecordError(
+            f"The weights {str(weights)!r} cannot be read, or are not those of the run's model; "
+            "train it again."
+        ) from error
     data = workbench.data(name, experiment.preset.data)
     return _evaluate(model.to(workbench.device), data.split("test"), name, workbench)[1]
+
+
+def _check_versions(path: Path, experiment: Experiment, registry: Registry) -> None:
+    """Refuse a run of components that have changed since: its weights would mean something else."""
+    for kind in MODEL_KINDS:
+        then = experiment.components[kind]
+        now = registry.get(kind, then.name)
+        if (now.version, now.target) != (then.version, then.target):
+            raise RecordError(
+                f"The run {path.name!r} was trained with version {then.version} of the {kind} "
+                f"{then.name!r} ({then.target}); here it has version {now.version} ({now.target}). "
+                "Train it again."
+            )
 
 
 def baseline_experiment(
@@ -274,7 +303,9 @@ def _training(result: TrainingResult) -> Training:
 def _failure(error: Exception) -> Failure:
     return Failure(
         error=type(error).__name__,
-        message=str(error),
+        message=str(error)
+        if isinstance(error, BastzooError)
+        else f"{type(error).__name__}: {error}",
         traceback="".join(traceback.format_exception(error)),
     )
 

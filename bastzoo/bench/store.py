@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -45,14 +46,13 @@ class RunStore:
         return found[0] if found else None
 
     def get(self, key: str) -> RunRecord | None:
-        """The record with this key, or None when there is none that can be read."""
+        """The record with this key, or None when there is none.
+
+        Raises RecordError when there is one that cannot be read (a newer bastzoo wrote it, say): it
+        must not be run again and overwritten without a word.
+        """
         path = self.path(key)
-        if path is None:
-            return None
-        try:
-            return read_record(path / RECORD_FILE)
-        except RecordError:
-            return None
+        return None if path is None else read_record(path / RECORD_FILE)
 
     def find(self, reference: str) -> Path:
         """The folder of a run: a path, a key, or the beginning of a folder's name or of a key.
@@ -66,15 +66,14 @@ class RunStore:
         found = [
             path
             for path in self._folders()
-            if path.name.startswith(reference) or path.name.rpartition("-")[2].startswith(reference)
+            if path.name.lower().startswith(reference.lower())
+            or path.name.rpartition("-")[2].startswith(reference)
         ]
         if len(found) == 1:
             return found[0]
         if found:
-            names = ", ".join(path.name for path in found[:5])
-            raise RecordError(
-                f"{reference!r} fits {len(found)} runs ({names}, ...); write more of it."
-            )
+            names = ", ".join([path.name for path in found[:5]] + ["..."] * (len(found) > 5))
+            raise RecordError(f"{reference!r} fits {len(found)} runs ({names}); write more of it.")
         raise RecordError(
             f"There is no run {reference!r} in {str(self.folder)!r}; `bastzoo bench` and "
             "`bastzoo train` write runs there, and --out names another folder."
@@ -87,11 +86,12 @@ class RunStore:
         disk is full; what was there before is still there then.
         """
         target = self.folder / record.name
-        aside = self.folder / f"{_ASIDE}{record.key}-{os.getpid()}"
         with _sentences(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # A name that no other process has, on this machine or another.
+            aside = Path(tempfile.mkdtemp(prefix=f"{_ASIDE}{record.key}-", dir=self.folder))
+            aside.chmod(0o755)
             try:
-                shutil.rmtree(aside, ignore_errors=True)
-                aside.mkdir(parents=True)
                 if fill is not None:
                     fill(aside)
                 write_text(aside / RECORD_FILE, record.model_dump_json(indent=1) + "\n")
@@ -164,14 +164,22 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _replace_folder(source: Path, target: Path) -> None:
-    """Rename a folder into place. A folder cannot be renamed over another: the old one steps aside."""
+    """Rename a folder into place. A folder cannot be renamed over another: the old one steps aside.
+
+    When another machine has put its own there in the meantime, that one stays: it has the same key, so
+    it is the same result.
+    """
     if target.exists():
-        old = target.with_name(f"{_ASIDE}old-{target.name}-{os.getpid()}")
-        target.rename(old)
+        old = Path(tempfile.mkdtemp(prefix=f"{_ASIDE}old-", dir=target.parent))
+        target.rename(old / target.name)
         source.rename(target)
         shutil.rmtree(old, ignore_errors=True)
-    else:
+        return
+    try:
         source.rename(target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
 
 
 @contextlib.contextmanager
@@ -180,12 +188,12 @@ def _sentences(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise SetupError(
-                f"There is no space left for runs in {str(folder)!r}. Finished runs are kept; "
-                "make room and give the same command again, or choose another folder with --out."
+                f"There is no space left in {str(folder)!r} ({error.strerror}). Finished runs are "
+                "kept; make room and give the same command again, or choose another folder with --out."
             ) from error
         raise SetupError(
-            f"The run folder {str(folder)!r} cannot be written: {error.strerror or error}. "
+            f"The folder {str(folder)!r} cannot be written: {error.strerror or error}. "
             "Choose another one with --out."
         ) from error

@@ -94,7 +94,10 @@ def main(args: Sequence[str] | None = None) -> int:
         try:
             result = cli.main(args=args, prog_name="bastzoo", standalone_mode=False)
         except click.Abort:
-            click.echo("Interrupted.", err=True)
+            click.echo(
+                "Interrupted. What is finished is kept; give the same command again to go on.",
+                err=True,
+            )
             return INTERRUPTED
         except click.ClickException as error:  # its own exit code, 2, means "some run failed" here
             error.show()

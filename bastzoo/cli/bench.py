@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -55,8 +57,8 @@ def bench(
     Example: bastzoo bench --backbone mamba --integ SUB
     """
     # What can be refused is refused before torch is imported.
-    from bastzoo.bench.grid import PAPER_AXES, axis, combinations
-    from bastzoo.bench.store import RunStore, write_text
+    from bastzoo.bench.grid import PAPER_AXES, axis, combinations, is_all
+    from bastzoo.bench.store import RunStore
     from bastzoo.cli.progress import say
     from bastzoo.cli.results import print_plan, print_records
     from bastzoo.experiment import load_preset
@@ -65,13 +67,14 @@ def bench(
     started = time.perf_counter()
     registry = default_registry()
     axes = {name: axis(name, chosen[name], registry) for name in PAPER_AXES}
-    grid = combinations(axes, registry)
+    several = is_all(chosen["head"]) or is_all(chosen["loss"])
+    grid = combinations(axes, registry, skip_misfits=several)
     values = load_preset(preset)
+    values.check_parameters(registry)
     store = RunStore(out)
     if not dry_run:
         store.prepare()
 
-    from bastzoo.bench.leaderboard import render_leaderboard
     from bastzoo.bench.runner import Workbench
 
     workbench = Workbench(registry, device=device, precision=precision)
@@ -84,65 +87,105 @@ def bench(
     if dry_run:
         print_plan(experiments, workbench=workbench, store=store, as_json=json_)
         return
-    records = _baselines(axes["environment"], values, workbench, store)
-    records += _runs(experiments, workbench, store)
-    finished = [record for record in records if record.status == "finished"]
+    records: list[RunRecord] = []
+    table = ""
+    try:
+        rows = [*_baselines(axes["environment"], values, workbench, store)]
+        rows += _runs(experiments, workbench, store)
+        unreadable = _collect(rows, store, records)
+    finally:  # an interrupt or a full disk in the tenth run does not take the table of nine away
+        table = _write_leaderboard(records, store)
     if json_:
         print_records(records)
-    elif finished:
-        text = render_leaderboard(finished)
-        write_text(store.folder / "leaderboard.md", text)
-        click.echo(text)
+    elif table:
+        click.echo(table)
     failed = [record for record in records if record.status == "failed"]
     for record in failed:
         say(f"Failed: {record.name}: {record.failure.message if record.failure else ''}")
     say(
-        f"{len(finished)} of {len(records)} rows finished in {time.perf_counter() - started:.0f} s; "
-        f"leaderboard and runs are in {store.folder}/"
+        f"{len(records) - len(failed)} of {len(rows)} rows finished in "
+        f"{time.perf_counter() - started:.0f} s; "
+        f"{'leaderboard and runs' if table else 'runs'} are in {store.folder}/"
     )
-    if failed:
+    if failed or unreadable:
         context.exit(2)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One row of the grid: its title and key, and how to run it when it is not done."""
+
+    title: str
+    key: str
+    run: Callable[[], RunRecord]
 
 
 def _baselines(
     environments: tuple[str, ...], preset: Preset, workbench: Workbench, store: RunStore
-) -> list[RunRecord]:
+) -> Iterator[_Row]:
     from bastzoo.bench.runner import baseline_experiment, baseline_run
     from bastzoo.cli.progress import say
 
-    records = []
-    for environment in environments:
-        for name in workbench.registry.names("baseline"):
+    for name in workbench.registry.names("baseline"):
+        available = workbench.registry.get("baseline", name).availability()
+        if not available.ok:
+            say(f"The baseline {name!r} is left out: it {available.reason or 'cannot run here'}.")
+            continue
+        for environment in environments:
             experiment = baseline_experiment(
                 name, workbench=workbench, preset=preset, environment=environment
             )
-            record = store.get(experiment.key)
-            if record is None or record.status != "finished":
-                record = baseline_run(experiment, workbench=workbench, store=store)
-                say(f"Baseline {experiment}: {_outcome(record)}")
-            records.append(record)
-    return records
+            run = partial(baseline_run, experiment, workbench=workbench, store=store)
+            yield _Row(f"Baseline {experiment}", experiment.key, run)
 
 
-def _runs(experiments: list[Experiment], workbench: Workbench, store: RunStore) -> list[RunRecord]:
+def _runs(experiments: list[Experiment], workbench: Workbench, store: RunStore) -> Iterator[_Row]:
     from bastzoo.bench.runner import train_run
-    from bastzoo.cli.progress import TrainingProgress, say
+    from bastzoo.cli.progress import TrainingProgress
 
-    records = []
+    def run(experiment: Experiment, title: str) -> RunRecord:
+        progress = TrainingProgress(title)
+        try:
+            return train_run(experiment, workbench=workbench, store=store, observer=progress)
+        finally:
+            progress.close()
+
     for number, experiment in enumerate(experiments, start=1):
-        record = store.get(experiment.key)
         title = f"[{number}/{len(experiments)}] {experiment}"
-        if record is None or record.status != "finished":
-            progress = TrainingProgress(title)
-            try:
-                record = train_run(experiment, workbench=workbench, store=store, observer=progress)
-            finally:
-                progress.close()
-            say(f"{title}: {_outcome(record)}")
-        else:
-            say(f"{title}: done before, {_outcome(record)}")
+        yield _Row(title, experiment.key, partial(run, experiment, title))
+
+
+def _collect(rows: list[_Row], store: RunStore, records: list[RunRecord]) -> int:
+    """Run what is not finished, put every record into `records`; return how many cannot be read."""
+    from bastzoo.cli.progress import say
+    from bastzoo.errors import RecordError
+
+    unreadable = 0
+    for row in rows:
+        try:
+            record = store.get(row.key)
+        except RecordError as error:
+            say(f"{row.title}: left out. {error}")
+            unreadable += 1
+            continue
+        done = record is not None and record.status == "finished"
+        record = record if record is not None and done else row.run()
         records.append(record)
-    return records
+        say(f"{row.title}: {'done before, ' if done else ''}{_outcome(record)}")
+    return unreadable
+
+
+def _write_leaderboard(records: list[RunRecord], store: RunStore) -> str:
+    """Write the table of the finished runs and return it; nothing when no model has finished."""
+    from bastzoo.bench.leaderboard import render_leaderboard
+    from bastzoo.bench.store import write_text
+
+    finished = [record for record in records if record.status == "finished"]
+    if not any(record.experiment for record in finished):
+        return ""
+    table = render_leaderboard(finished)
+    write_text(store.folder / "leaderboard.md", table)
+    return table
 
 
 def _outcome(record: RunRecord) -> str:

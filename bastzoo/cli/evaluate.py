@@ -27,15 +27,18 @@ def evaluate(run: str, environments: tuple[str, ...], device: str, out: str, jso
     from bastzoo.bench.runner import Workbench, evaluate_run
     from bastzoo.bench.store import RECORD_FILE, RunStore, read_record, write_text
     from bastzoo.cli.results import print_evaluations
+    from bastzoo.errors import RecordError
     from bastzoo.plugins import default_registry
 
     path = RunStore(out).find(run)
     record = read_record(path / RECORD_FILE)
     registry = default_registry()
-    own = record.experiment.environment if record.experiment else ""
-    names = [registry.get("environment", name).name for name in environments or (own,)]
-    precision = record.experiment.precision if record.experiment else "no"
-    workbench = Workbench(registry, device=device, precision=precision)
+    experiment = record.experiment
+    if experiment is None:
+        raise RecordError(f"The run {path.name!r} is a baseline, which holds no trained model.")
+    chosen = environments or (experiment.environment,)
+    names = [registry.get("environment", name).name for name in chosen]
+    workbench = Workbench(registry, device=device, precision=experiment.precision)
     results = []
     for name in names:
         result = evaluate_run(path, record, workbench=workbench, environment=name)

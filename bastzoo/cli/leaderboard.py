@@ -30,7 +30,7 @@ def leaderboard(context: click.Context, runs: str, out: Path | None, check: bool
     for fault in faults:
         say(fault)
     finished = [record for record in records if record.status == "finished"]
-    if not finished:
+    if not any(record.experiment for record in finished):
         raise RecordError(f"There is no finished run in {runs!r}; `bastzoo bench` writes some.")
     text = render_leaderboard(finished)
     if out is None:

@@ -6,6 +6,7 @@ import sys
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 
 class TrainingProgress:
@@ -14,9 +15,9 @@ class TrainingProgress:
     Everything goes to standard error, so that standard output holds results only.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, console: Console | None = None) -> None:
         self.title = title
-        self.console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self.console = console or Console(file=sys.stderr, highlight=False, soft_wrap=True)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._steps = 0
@@ -26,12 +27,15 @@ class TrainingProgress:
         """Open the bar."""
         self._steps = steps
         if self.console.is_terminal:
+            # The title has a line of its own: beside it nothing would fit into 80 columns.
+            self.console.print(self.title, markup=False)
+            whole = Column(no_wrap=True)
             self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
-                TextColumn("{task.completed}/{task.total}"),
-                TextColumn("loss {task.fields[loss]}  validation AD {task.fields[ad]}"),
-                TimeRemainingColumn(),
+                BarColumn(bar_width=16),
+                TextColumn("{task.completed}/{task.total}", table_column=whole),
+                TextColumn("loss {task.fields[loss]}", table_column=whole),
+                TextColumn("AD {task.fields[ad]}", table_column=whole),
+                TimeRemainingColumn(table_column=whole),
                 console=self.console,
                 transient=True,
             )
@@ -47,11 +51,12 @@ class TrainingProgress:
         """Show the validation, on the bar or as a line."""
         self._ad = min(self._ad, ad)
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, ad=f"{ad:.2f}° (best {self._ad:.2f}°)")
+            self._bar.update(self._task, ad=f"{ad:.2f}°, best {self._ad:.2f}°")
         else:
             mark = " (best)" if best else ""
             self.console.print(
-                f"{self.title}: step {step}/{self._steps}, validation AD {ad:.2f}°{mark}"
+                f"{self.title}: step {step}/{self._steps}, validation AD {ad:.2f}°{mark}",
+                markup=False,
             )
 
     def training_ended(self, reason: str) -> None:

@@ -11,7 +11,7 @@ from bastzoo.cli.options import as_json, where_and_how
 @click.option("--backbone", default="mamba", show_default=True, metavar="NAME")
 @click.option("--integ", "integration", default="SUB", show_default=True, metavar="NAME")
 @click.option("--loss", default="MIX", show_default=True, metavar="NAME")
-@click.option("--sharing", default="SP", show_default=True, type=click.Choice(["SP", "NSP"], False))
+@click.option("--sharing", default="SP", show_default=True, metavar="SP|NSP")
 @click.option("--env", "environment", default="RI", show_default=True, metavar="NAME")
 @click.option("--head", default="azimuth", show_default=True, metavar="NAME")
 @click.option("--frontend", default="spectrogram", show_default=True, metavar="NAME")
@@ -35,6 +35,7 @@ def train(
     Example: bastzoo train --backbone mamba --integ SUB --loss MIX --sharing SP --env RI
     """
     # What can be refused is refused before torch is imported.
+    from bastzoo.bench.grid import axis
     from bastzoo.bench.store import RunStore
     from bastzoo.cli.progress import TrainingProgress, say
     from bastzoo.cli.results import print_run
@@ -42,10 +43,13 @@ def train(
     from bastzoo.plugins import default_registry
 
     registry = default_registry()
-    combination = Combination.model_validate({**chosen, "sharing": chosen["sharing"].upper()})
-    combination.components(registry)
-    registry.get("environment", environment)
+    (chosen["sharing"],) = axis("sharing", [chosen["sharing"]], registry)
+    combination = Combination.model_validate(chosen)
+    for component in combination.components(registry).values():
+        component.require()
+    registry.get("environment", environment).require()
     values = load_preset(preset)
+    values.check_parameters(registry)
     store = RunStore(out)
     store.prepare()
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from bastzoo.acoustics.heads import Head, default_head
 from bastzoo.acoustics.rendering import Renderer
 from bastzoo.acoustics.rooms import Room, binaural_responses
-from bastzoo.acoustics.sounds import CORPUS_VERSION, FAMILIES, make_corpus
+from bastzoo.acoustics.sounds import CORPUS_VERSION, make_corpus
 from bastzoo.data.environments import Environment
 from bastzoo.directions import direction_from_angles
 from bastzoo.experiment import DataSize, digest
@@ -69,7 +69,6 @@ class ClipSet:
         self.split = split
         self.rooms = tuple(room.name for room in environment.rooms)
         self.sound_ids = corpus.ids
-        self.class_names = FAMILIES
         self.azimuths = azimuths
         self.device = torch.device(device)
         self._classes = torch.as_tensor(corpus.families, device=self.device)

@@ -83,6 +83,7 @@ def train(
             value = loss(wrapped(batch.clips), batch.targets)
         accelerator.backward(value)
         accelerator.clip_grad_norm_(wrapped.parameters(), recipe.clip_norm)
+        rate = float(schedule.get_last_lr()[0])
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
@@ -99,7 +100,7 @@ def train(
             {
                 "step": step,
                 "loss": torch.stack(losses).mean().item(),
-                "learning_rate": float(schedule.get_last_lr()[0]),
+                "learning_rate": rate,
                 "validation_ad": ad,
                 "seconds": time.perf_counter() - started,
             }

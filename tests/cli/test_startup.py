@@ -121,7 +121,7 @@ def raising(error: BaseException) -> Callable[[], None]:
     [
         (errors.DataError("No such row."), 1, "Error: No such row.\n"),
         (click.ClickException("No."), 1, "Error: No.\n"),
-        (KeyboardInterrupt(), 130, "\nInterrupted.\n"),
+        (KeyboardInterrupt(), 130, "\nInterrupted. What is finished is kept"),
         (OSError(errno.ENOSPC, "x", "/a/b"), 1, "Error: '/a/b': there is no space left"),
         (PermissionError(errno.EACCES, "x", "/a/b"), 1, "Error: '/a/b': permission is denied.\n"),
         (OSError(errno.EROFS, "x"), 1, "Error: the file system is read-only.\n"),

@@ -138,8 +138,9 @@ class Encoder(nn.Module):
     def forward(self, tokens: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         """Return the tokens, each changed by those of its own window."""
         windows = self._windows(tokens)
-        *before, last = self.blocks
-        for block in before:
+        last = self.blocks[-1]
+        assert isinstance(last, Block)
+        for block in self.blocks[:-1]:
             windows = block(windows)
         # Behind the last scan no token meets another: the padding, more than half of the tokens at
         # the paper's size, has done its part.
