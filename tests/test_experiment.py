@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bastzoo.errors import CombinationError, ComponentError, PresetError
+from bastzoo.errors import BastzooError, CombinationError, ComponentError, PresetError
 from bastzoo.experiment import Combination, Experiment, load_preset, preset_names, resolve
 from bastzoo.plugins import default_registry
 from bastzoo.registry import Component, Registry
@@ -120,6 +120,29 @@ def test_the_key_follows_values_for_a_component_of_its_own() -> None:
     preset = load_preset("quick")
     other = preset.model_copy(update={"parameters": {"backbone.mamba": {"window": 5}}})
     assert experiment(preset=other).key != experiment(preset=preset).key
+
+
+def test_a_component_is_given_values_in_any_spelling() -> None:
+    lower, upper = (
+        experiment(preset=load_preset("quick").model_copy(update={"parameters": parameters}))
+        for parameters in ({"backbone.mamba": {"window": 5}}, {"backbone.Mamba": {"window": 5}})
+    )
+    assert upper.components["backbone"].parameters == {"window": 5}
+    assert upper.key == lower.key
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("backbone.mambaa", "Did you mean 'mamba'"),
+        ("bakcbone.mamba", "gives parameters to 'bakcbone.mamba'"),
+        ("mamba", "gives parameters to 'mamba'"),
+    ],
+)
+def test_values_for_a_component_that_there_is_not_are_refused(name: str, sentence: str) -> None:
+    preset = load_preset("quick").model_copy(update={"parameters": {name: {"window": 5}}})
+    with pytest.raises(BastzooError, match=sentence):
+        experiment(preset=preset)
 
 
 def test_a_loss_whose_outputs_the_head_does_not_give_is_refused_in_one_sentence() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from bastzoo.bench.record import (
@@ -13,7 +15,7 @@ from bastzoo.bench.record import (
     RunRecord,
     Training,
 )
-from bastzoo.experiment import Combination, ResolvedComponent, load_preset, resolve
+from bastzoo.experiment import Combination, Preset, ResolvedComponent, load_preset, resolve
 from bastzoo.plugins import default_registry
 
 PROVENANCE = Provenance(
@@ -49,18 +51,31 @@ def evaluation(ad: float, environment: str = "RI", sounds: int = 12, seed: int =
 
 
 def model_record(
-    ad: float = 8.0, *, seed: int = 0, failed: bool = False, **chosen: str
+    ad: float = 8.0,
+    *,
+    seed: int = 0,
+    failed: bool = False,
+    preset: Preset | None = None,
+    precision: str = "no",
+    versions: Mapping[str, int] | None = None,
+    **chosen: str,
 ) -> RunRecord:
     values = {"backbone": "mamba", "integration": "SUB", "loss": "MIX", "sharing": "SP", **chosen}
     environment = values.pop("environment", "RI")
     experiment = resolve(
         Combination.model_validate(values),
         registry=default_registry(),
-        preset=load_preset("quick"),
+        preset=preset or load_preset("quick"),
         environment=environment,
         data_digest=f"data-of-{environment}",
         seed=seed,
+        precision=precision,
     )
+    newer = {
+        kind: experiment.components[kind].model_copy(update={"version": version})
+        for kind, version in (versions or {}).items()
+    }
+    experiment = experiment.model_copy(update={"components": {**experiment.components, **newer}})
     if failed:
         failure = Failure(error="TrainingError", message="The loss became nan.", traceback="...")
         return RunRecord(
@@ -89,13 +104,15 @@ def model_record(
     )
 
 
-def baseline_record(name: str = "ITD", ad: float = 30.0) -> RunRecord:
+def baseline_record(
+    name: str = "ITD", ad: float = 30.0, *, data_digest: str = "data-of-RI"
+) -> RunRecord:
     preset = load_preset("quick")
     experiment = BaselineExperiment(
         component=ResolvedComponent.of(default_registry().get("baseline", name), preset),
         environment="RI",
         data=preset.data,
-        data_digest="data-of-RI",
+        data_digest=data_digest,
         fit_clips=100,
     )
     return RunRecord(

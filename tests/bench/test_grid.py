@@ -68,6 +68,20 @@ def test_a_component_that_cannot_run_is_refused_by_name_and_left_out_of_all() ->
     assert axis("backbone", ("all",), registry) == ("here",)
 
 
+def test_a_loss_that_a_head_cannot_feed_is_refused_or_left_out_on_demand() -> None:
+    registry = Registry(default_registry())
+    common = {"target": "nowhere:X", "summary": "-"}
+    registry.add(Component(kind="head", name="sectors", gives=("logits",), **common))
+    registry.add(Component(kind="loss", name="entropy", needs=("logits",), **common))
+    chosen = {"backbone": ("mamba",), "integration": ("SUB",), "sharing": ("SP",)}
+    chosen |= {"loss": ("MSE", "entropy"), "head": ("all",)}
+    axes = {name: axis(name, chosen.get(name, ()), registry) for name in PAPER_AXES}
+    with pytest.raises(CombinationError, match="'MSE' needs the output 'vector'"):
+        combinations(axes, registry)
+    rows = combinations(axes, registry, skip_misfits=True)
+    assert [(row.loss, row.head) for row in rows] == [("MSE", "azimuth"), ("entropy", "sectors")]
+
+
 def test_a_plan_gives_sizes_and_times_and_knows_what_is_done(
     tiny_preset: Path, tmp_path: Path
 ) -> None:

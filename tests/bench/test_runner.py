@@ -87,6 +87,22 @@ def test_the_weights_that_are_kept_give_the_metrics_that_are_recorded(
     assert again == record.evaluation
 
 
+def test_a_run_of_another_version_of_a_component_is_not_evaluated(
+    workbench: Workbench, tmp_path: Path, tiny_preset: Path
+) -> None:
+    store = RunStore(tmp_path)
+    record = run(workbench, store, tiny_preset, backbone="vanilla")
+    path = store.path(record.key)
+    assert path is not None
+    assert record.experiment is not None
+    components = record.experiment.components
+    newer = components["backbone"].model_copy(update={"version": 2})
+    changed = {"components": {**components, "backbone": newer}}
+    other = record.model_copy(update={"experiment": record.experiment.model_copy(update=changed)})
+    with pytest.raises(RecordError, match=r"with version 2 .* here it has version 1"):
+        evaluate_run(path, other, workbench=workbench, environment="RI01")
+
+
 def test_a_component_that_raises_fails_its_run_and_leaves_a_traceback(
     workbench: Workbench, tmp_path: Path, tiny_preset: Path
 ) -> None:
@@ -94,7 +110,7 @@ def test_a_component_that_raises_fails_its_run_and_leaves_a_traceback(
     record = run(workbench, store, tiny_preset, loss="exploding")
     assert record.status == "failed"
     assert record.failure is not None
-    assert record.failure.message == "a defect of a plugin"
+    assert record.failure.message == "ValueError: a defect of a plugin"
     assert "Exploding" in record.failure.traceback or "__call__" in record.failure.traceback
     assert store.get(record.key) == record
     path = store.path(record.key)

@@ -19,6 +19,15 @@ def test_a_record_written_is_read_back_equal(tmp_path: Path) -> None:
         assert store.get(record.key) == record
 
 
+def test_a_record_that_a_newer_bastzoo_wrote_is_not_taken_for_missing(tmp_path: Path) -> None:
+    store, record = RunStore(tmp_path), model_record()
+    assert store.get(record.key) is None
+    file = store.write(record) / RECORD_FILE
+    file.write_text(file.read_text().replace('"schema_version": 1', '"schema_version": 99', 1))
+    with pytest.raises(RecordError, match="schema_version"):
+        store.get(record.key)
+
+
 def test_files_are_put_beside_the_record(tmp_path: Path) -> None:
     path = RunStore(tmp_path).write(
         model_record(), lambda folder: (folder / "history.csv").write_text("step\n1\n") and None

@@ -4,13 +4,35 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from bastzoo.bench.record import RunRecord
 from bastzoo.bench.store import RunStore
+from tests.cli.command import ROOT
+from tests.fake_distributions import Site, backbones_source
+
+# A baseline and a backbone that need what is not there, an environment that cannot be built.
+PLUGIN = (
+    backbones_source("needy").replace("summary=", "requires=('a_missing_package',), summary=")
+    + """
+@hookimpl
+def bastzoo_baselines():
+    needs = {"requires": ("a_missing_package",), "summary": "-"}
+    return [Component(kind="baseline", name="needy", target="nowhere:Needy", **needs)]
+
+@hookimpl
+def bastzoo_environments():
+    return [Component(kind="environment", name="leaky", target="leaks:leaky", summary="raises")]
+"""
+)
+LEAKS = "def leaky(): raise ZeroDivisionError('a defect of a plugin')"
 
 BENCH = ("bench", "--backbone", "mamba", "--integ", "SUB", "--loss", "MSE", "--loss", "MIX")
 
@@ -38,6 +60,15 @@ def benched(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> tupl
     return folder, done.stdout, done.stderr
 
 
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment variables under which the plugin is installed."""
+    site = Site(tmp_path_factory.mktemp("site"))
+    files = {"poor_ears.py": PLUGIN, "leaks.py": LEAKS}
+    site.install("poor-ears", files, {"poor-ears": "poor_ears"})
+    return {"PYTHONPATH": f"{site.path}{os.pathsep}{ROOT}"}
+
+
 def test_bench_prints_and_writes_the_leaderboard(benched: tuple[Path, str, str]) -> None:
     folder, out, _ = benched
     assert out.rstrip() == (folder / "runs" / "leaderboard.md").read_text().rstrip()
@@ -53,7 +84,7 @@ def test_bench_again_trains_nothing_and_prints_the_same(
     before = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/record.json")}
     done = bastzoo(*BENCH, "--preset", str(tiny_preset), cwd=folder)
     assert done.stdout == out
-    assert done.stderr.count("done before") == 4
+    assert done.stderr.count("done before") == 4 + 5  # and the baselines
     assert before == {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/record.json")}
 
 
@@ -122,6 +153,125 @@ def test_leaderboard_makes_the_table_again_and_checks_it(benched: tuple[Path, st
     assert "does not follow" in done.stderr
 
 
+def test_every_environment_is_a_part_and_every_seed_a_run_in_json_and_in_the_table(
+    tmp_path: Path, tiny_preset: Path
+) -> None:
+    words = ("--backbone", "vanilla", "--integ", "SUB", "--loss", "MSE", "--sharing", "SP")
+    axes = (*words, "--env", "all", "--seeds", "2", "--preset", str(tiny_preset), "--json")
+    done = bastzoo("bench", *axes, cwd=tmp_path, env={"BASTZOO_LOAD_PLUGINS": ""})
+    records = [RunRecord.model_validate(values) for values in json.loads(done.stdout)]
+    runs = [record.experiment for record in records if record.experiment]
+    environments = ("RI", "RI01", "RI02")
+    assert sorted((run.environment, run.seed) for run in runs) == [
+        (environment, seed) for environment in environments for seed in (0, 1)
+    ]
+    assert len(records) == len(runs) + 3 * 5  # five baselines in each
+    text = (tmp_path / "runs" / "leaderboard.md").read_text()
+    assert text.count("seeds 0, 1;") == text.count("## In detail") == 3
+    assert sorted(re.findall(r"^Environment (\w+)", text, re.MULTILINE)) == list(environments)
+    assert len(re.findall(r"^\| +1 \| BAST-SP ", text, re.MULTILINE)) == 3  # a row for both seeds
+    assert not re.search(r"^\| +2 \|", text, re.MULTILINE)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_an_interrupted_bench_keeps_what_is_finished_and_goes_on_from_there(
+    tmp_path: Path, tiny_preset: Path
+) -> None:
+    slow = tmp_path / "slow.toml"
+    text = tiny_preset.read_text().replace("steps = 4", "steps = 40")
+    slow.write_text(text.replace("validate_every = 2", "validate_every = 20"))
+    words = ["bench", "--backbone", "vanilla", "--integ", "SUB", "--sharing", "SP"]
+    words += ["--preset", str(slow)]
+    # A shell's background job ignores the signal, and so would what it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        started = subprocess.Popen(
+            [sys.executable, "-m", "bastzoo", *words],
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with started:
+        assert started.stderr is not None
+        for line in started.stderr:  # until the second of three is being trained
+            if line.startswith("[2/3]"):
+                started.send_signal(signal.SIGINT)
+                break
+        rest = started.stderr.read()
+    assert started.returncode == 130, rest
+    assert "Traceback" not in rest
+    assert "give the same command again" in rest
+    kept = {p: p.stat().st_mtime_ns for p in tmp_path.glob("runs/*/record.json")}
+    models = [path for path in kept if path.parent.name.startswith("vanilla")]
+    assert 1 <= len(models) < 3
+    assert not list(tmp_path.glob("runs/.writing*"))
+    assert "| BAST-SP " in (tmp_path / "runs" / "leaderboard.md").read_text()
+
+    done = bastzoo(*words, cwd=tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    trained = re.findall(r"^\[(\d)/3\].*step 40/40", done.stderr, re.MULTILINE)
+    assert trained == ["1", "2", "3"][len(models) :]
+
+
+def test_a_record_of_a_newer_bastzoo_is_left_out_and_never_overwritten(
+    benched: tuple[Path, str, str], tmp_path: Path, tiny_preset: Path
+) -> None:
+    shutil.copytree(benched[0] / "runs", tmp_path / "runs")
+    (newer,) = tmp_path.glob("runs/mamba-SUB-MIX-SP-*/record.json")
+    text = newer.read_text().replace('"schema_version": 1', '"schema_version": 99', 1)
+    newer.write_text(text)
+    done = bastzoo("train", "--preset", str(tiny_preset), cwd=tmp_path, code=1)
+    assert "schema_version" in done.stderr
+    done = bastzoo(*BENCH, "--preset", str(tiny_preset), cwd=tmp_path, code=2)
+    assert "schema_version" in done.stderr
+    assert done.stderr.count("done before") == 3 + 5
+    assert newer.read_text() == text
+
+
+def test_a_component_that_cannot_run_here_is_refused_before_anything_is_written(
+    plugin: dict[str, str], tmp_path: Path, tiny_preset: Path
+) -> None:
+    words = ("train", "--backbone", "needy", "--preset", str(tiny_preset))
+    done = bastzoo(*words, cwd=tmp_path, code=1, env=plugin)
+    assert "'needy' cannot run here: it needs a_missing_package: pip install" in done.stderr
+    assert not list(tmp_path.rglob("record.json"))
+
+
+def test_a_baseline_that_cannot_run_here_is_left_out_in_a_sentence(
+    benched: tuple[Path, str, str], plugin: dict[str, str], tiny_preset: Path
+) -> None:
+    folder, out, _ = benched
+    done = bastzoo(*BENCH, "--preset", str(tiny_preset), cwd=folder, env=plugin)
+    assert "baseline 'needy' is left out: it needs a_missing_package" in done.stderr
+    assert done.stdout == out
+
+
+@pytest.mark.parametrize("command", ["train", "bench"])
+def test_an_environment_that_cannot_be_built_is_a_sentence(
+    command: str, plugin: dict[str, str], tmp_path: Path, tiny_preset: Path
+) -> None:
+    words = (command, "--env", "leaky", "--preset", str(tiny_preset))
+    done = bastzoo(*words, cwd=tmp_path, code=1, env=plugin)
+    for words in ("'leaky' of poor-ears cannot be built", "a defect of a plugin"):
+        assert words in done.stderr
+    assert done.stdout == ""
+
+
+def test_evaluate_says_so_when_there_is_no_model_to_be_read(
+    benched: tuple[Path, str, str], tmp_path: Path
+) -> None:
+    shutil.copytree(benched[0] / "runs", tmp_path / "runs")
+    (weights,) = tmp_path.glob("runs/mamba-SUB-MIX-SP-*/model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-100])
+    done = bastzoo("evaluate", "mamba-SUB-MIX-SP", cwd=tmp_path, code=1)
+    assert "model.safetensors' cannot be read" in done.stderr
+    done = bastzoo("evaluate", "baseline-ITD-", cwd=tmp_path, code=1)
+    assert "holds no trained model" in done.stderr
+
+
 def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path: Path, tiny_preset: Path) -> None:
     done = bastzoo(*BENCH, "--preset", str(tiny_preset), "--dry-run", cwd=tmp_path)
     assert done.stdout.count("to run") == 4
@@ -170,7 +320,7 @@ def test_a_mistake_is_answered_by_a_sentence_and_exit_code_1(
     assert done.stdout == ""
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 def test_a_full_disk_is_a_sentence_and_finished_runs_are_kept(
     benched: tuple[Path, str, str], tiny_preset: Path
 ) -> None:
@@ -186,5 +336,7 @@ def test_a_full_disk_is_a_sentence_and_finished_runs_are_kept(
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+    assert "There is no space left in 'runs'" in done.stderr
+    assert "Finished runs are kept" in done.stderr
     assert len(list(folder.glob("runs/*/record.json"))) == before
     assert not list(folder.glob("runs/.writing*"))

@@ -38,6 +38,18 @@ class Forward(nn.Module):
         return {"vector": self.layer(clips.flatten(1))}
 
 
+class Sectors(Forward):
+    """Answers with one logit for each of four sectors, and with no vector."""
+
+    class _Head(nn.Module):
+        def decode(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+            centres = torch.tensor([[1.0, 0, 0], [0, 1, 0], [-1, 0, 0], [0, -1, 0]])
+            return {"direction": centres[outputs["logits"].argmax(dim=1)]}
+
+    def forward(self, clips: Tensor) -> dict[str, Tensor]:
+        return {"logits": nn.functional.pad(super().forward(clips)["vector"], (0, 2))}
+
+
 class Oracle:
     """A baseline that is told the truth, clip by clip in the order of the indices."""
 
@@ -56,6 +68,14 @@ def test_a_model_that_always_answers_front_is_at_90_degrees(clips: ClipSet) -> N
     assert found["metrics"]["mse"] == pytest.approx(1, abs=1e-6)  # 1 - cos(AD), on average
     assert set(found["by_room"]) == {"anechoic", "lecture-hall"}
     assert [point["azimuth"] for point in found["by_azimuth"]] == list(range(-135, 181, 45))
+
+
+def test_a_head_that_gives_no_vector_has_every_metric_but_the_mse(clips: ClipSet) -> None:
+    answers = localize(Sectors(), clips, batch=5, accelerator=Accelerator(cpu=True))
+    assert answers.raw is None
+    found = score(answers, clips)
+    assert found["metrics"]["mse"] is None
+    assert found["metrics"]["ad_mean"] == pytest.approx(90, abs=1e-3)
 
 
 def test_a_perfect_baseline_has_no_error_in_any_room_or_sound(clips: ClipSet) -> None:
@@ -78,7 +98,7 @@ def test_an_answer_without_a_direction_counts_as_90_and_is_counted(clips: ClipSe
 
 
 def test_the_cost_counts_the_multiplications_of_a_linear_layer() -> None:
-    spent = cost(Forward(), samples=8000, device=torch.device("cpu"), repeats=3)
+    spent = cost(Forward(), samples=8000, accelerator=Accelerator(cpu=True), repeats=3)
     assert spent["macs"] == 32_000
     assert spent["parameters"] == 32_002
     assert 0 < spent["latency_p50_ms"] <= spent["latency_p95_ms"]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from bastzoo.data.embedded import ClipSet, EmbeddedData
 from bastzoo.data.environments import ri01
+from bastzoo.engine.evaluation import localize
+from bastzoo.engine.metrics import angular_distance
 from bastzoo.engine.training import train
 from bastzoo.errors import TrainingError
 from bastzoo.experiment import DataSize, Recipe
@@ -33,6 +40,17 @@ class Levels(nn.Module):
         return {"vector": self.net(clips.square().mean(dim=2).log10())}
 
 
+class Mixed(Levels):
+    """The same, with one of everything that has weights: norm, convolution, position, scale."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(3)
+        self.convolution = nn.Conv1d(2, 3, 5)
+        self.position = nn.Parameter(torch.ones(3, 1))
+        self.frozen = nn.Linear(3, 3).requires_grad_(False)
+
+
 def squared_error(outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
     return (outputs["vector"] - targets["direction"][:, :2]).square().mean()
 
@@ -54,7 +72,7 @@ def run(splits: tuple[ClipSet, ClipSet], accelerator: Accelerator, **changes):
     seed = changes.pop("seed", 0)
     observer = changes.pop("observer", None)
     torch.manual_seed(seed)
-    model = Levels()
+    model = changes.pop("model", Levels)()
     result = train(
         model,
         loss,
@@ -86,8 +104,75 @@ def test_another_seed_gives_other_weights(splits, accelerator) -> None:
 
 
 def test_the_weights_kept_are_those_of_the_best_validation(splits, accelerator) -> None:
-    _, result = run(splits, accelerator)
-    assert result.best_validation_ad == min(row["validation_ad"] for row in result.history)
+    calls = 0
+
+    def unlearned(outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return squared_error(outputs, targets) * (1 if calls <= 20 else -1)
+
+    model, result = run(splits, accelerator, loss=unlearned, patience=99)
+    validations = [row["validation_ad"] for row in result.history]
+    assert result.best_validation_ad == min(validations) < validations[-1] - 10
+    assert result.best_step == 10 * (1 + validations.index(min(validations))) < result.steps
+    answers = localize(model, splits[1], batch=RECIPE.batch, accelerator=accelerator)
+    ad = angular_distance(answers.directions, answers.targets).mean()
+    assert ad == pytest.approx(result.best_validation_ad, abs=1e-9)
+
+
+@contextmanager
+def gradient_norms() -> Iterator[list[float]]:
+    """The norm of all gradients together, as every step of an optimizer finds it."""
+    norms: list[float] = []
+
+    def note(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        weights = [p for group in optimizer.param_groups for p in group["params"]]
+        grads = [p.grad.norm() for p in weights if p.grad is not None]
+        norms.append(torch.stack(grads).norm().item())
+
+    handle = register_optimizer_step_pre_hook(note)
+    try:
+        yield norms
+    finally:
+        handle.remove()
+
+
+def test_gradients_are_clipped_to_the_norm_of_the_recipe(splits, accelerator) -> None:
+    with gradient_norms() as norms:
+        run(splits, accelerator, steps=5, clip_norm=1e-3)
+    assert norms == pytest.approx([1e-3] * 5, rel=1e-2)
+
+
+def test_a_gradient_below_the_norm_is_left_as_it_is(splits, accelerator) -> None:
+    norms = []
+    for clip_norm in (1e3, 1e6):
+        with gradient_norms() as found:
+            run(splits, accelerator, steps=5, clip_norm=clip_norm)
+        norms.append(found)
+    assert norms[0] == norms[1]
+    assert max(norms[0]) < 1e3
+
+
+def test_weight_decay_shrinks_the_matrices_and_nothing_else(splits, accelerator) -> None:
+    made: list[Mixed] = []
+
+    def model() -> Mixed:
+        made.append(Mixed())
+        return made[0]
+
+    def indifferent(outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
+        # Every gradient is zero, so that decay alone moves a weight.
+        return 0 * sum(p.sum() for p in made[0].parameters())
+
+    torch.manual_seed(0)
+    before = Mixed().state_dict()
+    rates = {"learning_rate": 0.1, "weight_decay": 0.5, "steps": 1, "warmup_steps": 1}
+    after = run(splits, accelerator, model=model, loss=indifferent, **rates)[0].state_dict()
+    decayed = {"net.0.weight", "net.3.weight", "convolution.weight"}
+    assert decayed < set(before)
+    for name, weight in before.items():
+        shrunk = 1 - 0.1 * 0.5 if name in decayed else 1
+        torch.testing.assert_close(after[name], shrunk * weight, rtol=1e-6, atol=0, msg=name)
 
 
 def test_training_stops_when_validation_no_longer_improves(splits, accelerator) -> None:
@@ -106,7 +191,11 @@ def test_the_rate_warms_up_and_decays_to_nothing(splits, accelerator) -> None:
     peak = rates.index(max(rates))
     assert rates[: peak + 1] == sorted(rates[: peak + 1])
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
-    assert rates[-1] == pytest.approx(0, abs=1e-9)
+    # Each is that of the step just done: a quarter of the warm-up, its end, the last of the decay.
+    assert rates[0] == pytest.approx(RECIPE.learning_rate * 5 / 20)
+    assert rates[3] == pytest.approx(RECIPE.learning_rate)
+    last = (1 + math.cos(math.pi * 19 / 20)) / 2
+    assert rates[-1] == pytest.approx(RECIPE.learning_rate * last)
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_with_a_sentence(splits, accelerator) -> None:
