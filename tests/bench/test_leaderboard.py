@@ -112,7 +112,9 @@ def test_what_differs_in_more_than_the_seed_is_never_averaged(
 
 
 @pytest.mark.parametrize(
-    "changes", [{"preset": changed_preset(steps=601)}, {"precision": "bf16"}], ids=str
+    "changes",
+    [{"preset": changed_preset(steps=601)}, {"precision": "bf16"}],
+    ids=["recipe", "precision"],
 )
 def test_another_recipe_or_precision_is_a_part_of_its_own_with_the_same_baselines(
     changes: dict[str, Any],
