@@ -137,12 +137,13 @@ class Preset(_Frozen):
 
     def check_parameters(self, registry: Registry) -> None:
         """Raise PresetError or ComponentError when `[parameters]` names what is not there."""
+        kinds = (*COMBINATION_KINDS, "baseline")
         for name in self.parameters:
             kind, dot, component = name.partition(".")
-            if not dot or kind not in COMBINATION_KINDS:
+            if not dot or kind not in kinds:
                 raise PresetError(
                     f"The preset {self.name!r} gives parameters to {name!r}; write "
-                    f'[parameters."KIND.NAME"], with a kind out of {", ".join(COMBINATION_KINDS)}.'
+                    f'[parameters."KIND.NAME"], with a kind out of {", ".join(kinds)}.'
                 )
             registry.get(kind, component)
 

@@ -334,10 +334,10 @@ def times(found: Results, passes: str) -> str:
         for name in ("reference", "unbound", "mambapy"):
             peer = found.get((passes, shape, name))
             row.append("" if peer is None else f"{1e3 * peer:.1f} ({peer / mine:.0f} ×)")
-        rows.append([*row, f"{goal} ×" if goal and passes == "both" else ""])
-    goal_column = ["goal against the reference"] if passes == "both" else [""]
+        rows.append([*row, f"{goal} ×" if goal else ""] if passes == "both" else row)
     header = ["batch, channels, steps, state", "cpu", "reference", "unbound", "mambapy"]
-    return table([*header, *goal_column], rows)
+    goals = ["goal against the reference"] if passes == "both" else []
+    return table([*header, *goals], rows)
 
 
 def memory(found: Results) -> str:

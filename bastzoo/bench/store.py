@@ -172,8 +172,13 @@ def _replace_folder(source: Path, target: Path) -> None:
     if target.exists():
         old = Path(tempfile.mkdtemp(prefix=f"{_ASIDE}old-", dir=target.parent))
         target.rename(old / target.name)
-        source.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
+        try:
+            source.rename(target)
+        except OSError:
+            (old / target.name).rename(target)
+            raise
+        finally:
+            shutil.rmtree(old, ignore_errors=True)
         return
     try:
         source.rename(target)

@@ -6,6 +6,7 @@ plain threads do.
 """
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -14,6 +15,7 @@ import torch
 
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
+_growing = threading.Lock()
 
 
 def run_tasks(run: Callable[[int, int], None], tasks: int, pieces: int) -> None:
@@ -43,18 +45,18 @@ def _take(run: Callable[[int, int], None], ranges: Iterator[tuple[int, int]]) ->
 
 
 def _executor(threads: int) -> ThreadPoolExecutor:
+    """A pool of at least so many threads; one that grew too small is dropped, and ends when unused."""
     global _pool, _pool_size
-    if _pool is None or _pool_size < threads:
-        if _pool is not None:
-            _pool.shutdown(wait=False)
-        _pool, _pool_size = ThreadPoolExecutor(threads, "bastzoo-scan"), threads
-    return _pool
+    with _growing:
+        if _pool is None or _pool_size < threads:
+            _pool, _pool_size = ThreadPoolExecutor(threads, "bastzoo-scan"), threads
+        return _pool
 
 
 def _forget() -> None:
-    """A forked process has none of its parent's threads."""
-    global _pool, _pool_size
-    _pool, _pool_size = None, 0
+    """A forked process has none of its parent's threads, and perhaps a lock that one of them held."""
+    global _pool, _pool_size, _growing
+    _pool, _pool_size, _growing = None, 0, threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
