@@ -27,7 +27,7 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 
 perf: $(INSTALLED)
-	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-sort=name -p no:jaxtyping
+	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-sort=name -o addopts=""
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
