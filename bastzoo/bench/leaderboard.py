@@ -95,8 +95,7 @@ def render_leaderboard(records: Iterable[RunRecord], title: str = "Leaderboard")
             parts.setdefault(_part(record.experiment, record.protocol_version), []).append(record)
     lines = [f"# {title}", ""]
     for key in sorted(parts):
-        heard = (*key[:2], str(parts[key][0].protocol_version))
-        baselines = [r for r in ordered if r.baseline is not None and _heard(r) == heard]
+        baselines = [r for r in ordered if r.baseline is not None and key[:3] == _heard(r)]
         lines += _render_part(parts[key], baselines)
     return "\n".join(lines).rstrip() + "\n"
 
@@ -115,7 +114,7 @@ def _part(experiment: Experiment, protocol: int) -> tuple[str, ...]:
 
 
 def _heard(record: RunRecord) -> tuple[str, ...]:
-    """What a baseline shares with the models that it stands beside: the clips."""
+    """What a baseline shares with the models beside it, the first three of `_part`: the clips."""
     assert record.baseline is not None
     baseline = record.baseline
     return (baseline.environment, baseline.data_digest, str(record.protocol_version))

@@ -119,15 +119,14 @@ class Workbench:
         """Build the untrained model of an experiment; its seed decides the weights."""
         set_seed(experiment.seed)
         return build_localizer(
-            {kind: self.component(experiment, kind) for kind in MODEL_KINDS},
+            {kind: self.component(kind, experiment.components[kind]) for kind in MODEL_KINDS},
             sharing=experiment.combination.sharing,
             size=experiment.preset.model.model_dump(),
             samples=CLIP_SAMPLES,
         )
 
-    def component(self, experiment: Experiment, kind: str) -> Component:
-        """A component of an experiment, with the parameters that the experiment was resolved with."""
-        resolved = experiment.components[kind]
+    def component(self, kind: str, resolved: ResolvedComponent) -> Component:
+        """The registered component, with the parameters that an experiment was resolved with."""
         return replace(self.registry.get(kind, resolved.name), parameters=resolved.parameters)
 
 
@@ -149,7 +148,7 @@ def train_run(
         model = workbench.build(experiment).to(workbench.device)
         result = train(
             model,
-            workbench.component(experiment, "loss").build(),
+            workbench.component("loss", experiment.components["loss"]).build(),
             recipe=experiment.preset.recipe,
             training=data.split("train"),
             validation=data.split("validation"),
@@ -236,10 +235,9 @@ def baseline_run(
 ) -> RunRecord:
     """Fit a baseline on training clips, evaluate it on the test split, write the run."""
     data = workbench.data(experiment.environment, experiment.data)
-    component = workbench.registry.get("baseline", experiment.component.name)
 
     def work() -> tuple[dict[str, Any], Fill]:
-        baseline = component.build(**experiment.component.parameters)
+        baseline = workbench.component("baseline", experiment.component).build()
         training = data.split("train")
         parts = [
             training.render(part)

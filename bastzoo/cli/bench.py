@@ -88,7 +88,6 @@ def bench(
         print_plan(experiments, workbench=workbench, store=store, as_json=json_)
         return
     records: list[RunRecord] = []
-    table = ""
     try:
         rows = [*_baselines(axes["environment"], values, workbench, store)]
         rows += _runs(experiments, workbench, store)
