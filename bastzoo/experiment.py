@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
+from bastzoo.conditions import Condition, DataSource
 from bastzoo.errors import CombinationError, PresetError
 from bastzoo.registry import Component, Registry
 
@@ -175,6 +176,8 @@ class Experiment(_Frozen):
     components: dict[str, ResolvedComponent]
     environment: str
     preset: Preset
+    source: DataSource = Field(default_factory=DataSource)
+    condition: Condition = Field(default_factory=Condition)
     data_digest: str
     precision: str = "no"
     seed: int = Field(default=0, ge=0)
@@ -183,12 +186,20 @@ class Experiment(_Frozen):
     def key(self) -> str:
         """The run's key: 16 hexadecimal digits of the SHA-256 of the resolved experiment."""
         # `parameters` is already resolved, component by component: a value for swin must not change
-        # the key of a mamba run.
-        excluded = {"preset": {"name", "summary", "parameters"}}
+        # the key of a mamba run. Source and condition say in words what the data's digest decides.
+        excluded: Any = {
+            "preset": {"name", "summary", "parameters"},
+            "source": True,
+            "condition": True,
+        }
         return digest(self.model_dump(mode="json", exclude=excluded))
 
     def __str__(self) -> str:
-        return f"{self.combination} on {self.environment} ({self.preset.name}, seed {self.seed})"
+        heard = f", {self.condition}" if str(self.condition) else ""
+        return (
+            f"{self.combination} on {self.environment}{heard} "
+            f"({self.preset.name}, seed {self.seed})"
+        )
 
 
 def resolve(
@@ -198,24 +209,39 @@ def resolve(
     preset: Preset,
     environment: str,
     data_digest: str,
+    source: DataSource | None = None,
+    condition: Condition | None = None,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
     seed: int = 0,
     precision: str = "no",
 ) -> Experiment:
-    """Resolve a combination into an experiment, with every component's version and parameters."""
+    """Resolve a combination into an experiment, with every component's version and parameters.
+
+    environment: a component's name or, for recorded data, what the recordings call it.
+    parameters: by kind, what the data decides of a component.
+    """
     combination = combination.canonical(registry)
     preset.check_parameters(registry)
+    source = source or DataSource()
     components = {
         kind: ResolvedComponent.of(component, preset)
         for kind, component in combination.components(registry).items()
     }
-    components["environment"] = ResolvedComponent.of(
-        registry.get("environment", environment), preset
-    )
+    for kind, values in (parameters or {}).items():
+        fixed = {**components[kind].parameters, **values}
+        components[kind] = components[kind].model_copy(update={"parameters": fixed})
+    if source.layout == "rendered":
+        components["environment"] = ResolvedComponent.of(
+            registry.get("environment", environment), preset
+        )
+        environment = components["environment"].name
     return Experiment(
         combination=combination,
         components=components,
-        environment=components["environment"].name,
+        environment=environment,
         preset=preset,
+        source=source,
+        condition=condition or Condition(),
         data_digest=data_digest,
         seed=seed,
         precision=precision,

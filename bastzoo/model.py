@@ -91,9 +91,13 @@ class BinauralLocalizer(nn.Module):
         self.fusion = backbone.encoder(width)
         self.head = head(width)
 
-    def forward(self, clips: Float[Tensor, "B 2 N"]) -> dict[str, Tensor]:
-        """Return the head's named outputs for clips, channel 0 the left ear."""
-        return self.localize(self.features(clips))
+    def forward(self, inputs: Float[Tensor, "B 2 ..."]) -> dict[str, Tensor]:
+        """Return the head's named outputs for clips `[B, 2, N]`, channel 0 the left ear.
+
+        Features `[B, 2, C, F, T]` that were computed before are taken as they are.
+        """
+        is_clip = inputs.ndim == 3
+        return self.localize(self.features(inputs) if is_clip else inputs)
 
     def features(self, clips: Float[Tensor, "B 2 N"]) -> Float[Tensor, "B 2 C F T"]:
         """Return what the ear encoders see of the clips."""

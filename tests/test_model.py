@@ -33,7 +33,7 @@ BACKBONES = ["vanilla", "swin", "mamba"]
 
 
 def components(backbone: str, integration: str) -> dict[str, Component]:
-    [frontend], [head] = zoo.bastzoo_frontends(), zoo.bastzoo_heads()
+    frontend, head = zoo.bastzoo_frontends()[0], zoo.bastzoo_heads()[0]
     return {
         "frontend": frontend,
         "backbone": next(c for c in zoo.bastzoo_backbones() if c.name == backbone),

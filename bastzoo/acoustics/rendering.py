@@ -10,7 +10,7 @@ from jaxtyping import Complex, Float, Int64
 from torch import Tensor
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
-from bastzoo.acoustics.noise import ear_noise
+from bastzoo.acoustics.noise import ear_noise, filtered
 from bastzoo.errors import DataError
 
 SHORT_TAPS = 193
@@ -78,12 +78,17 @@ class Renderer:
         duration_ms: float | None = None,
         clip_index: Int64[Tensor, " B"] | None = None,
         seed: int = 0,
+        noise_filter: Complex[Tensor, "H 2 2 4001"] | None = None,
+        noise_filter_index: Int64[Tensor, " B"] | None = None,
     ) -> Float[Tensor, "B 2 8000"]:
         """The clips of these sounds at these responses, on the renderer's device and in its dtype.
 
         `snr_db` adds white noise, independent at the ears, that many dB below the clip's mean power
         over both ears (infinite: none). The noise follows from `seed` and `clip_index`, by default
-        the number of the pair (sound, response). `level_db` amplifies clip and noise alike.
+        the number of the pair (sound, response). With `noise_filter` (one a head, see
+        `noise.diffuse_filter`; `noise_filter_index` says which one a clip takes, by default the
+        first) the noise is a diffuse field, and the ratio is exact for every clip instead of on
+        average. `level_db` amplifies clip and noise alike.
         `duration_ms` keeps the first part of the clip (the power is taken over it) and ends in
         digital silence. Raises DataError for a duration of nothing.
         """
@@ -95,6 +100,11 @@ class Renderer:
                 clip_index = sound_index * len(self._rows) + response_index
             noise = ear_noise(clip_index.to(self.device), seed, self.dtype)
             power = clips[..., :audible].square().mean(dim=(1, 2))
+            if noise_filter is not None:
+                if noise_filter_index is None:
+                    noise_filter_index = torch.zeros_like(clip_index)
+                noise = filtered(noise, noise_filter, noise_filter_index.to(self.device))
+                power = power / noise[..., :audible].square().mean(dim=(1, 2))
             clips += noise.mul_(
                 (power * self._power_ratio(snr_db).reciprocal()).sqrt()[:, None, None]
             )

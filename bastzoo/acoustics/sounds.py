@@ -4,8 +4,10 @@ Each sound is computed in double precision and then rounded to 16-bit steps, as 
 so that the last bits of a mathematics library do not reach the clips.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -21,7 +23,8 @@ FAMILIES: tuple[str, ...] = tuple(_families.FAMILIES)
 """The classes of the corpus, in the order of `Corpus.families`."""
 
 _FLOOR = 10 ** (-60 / 20)
-_STEPS = 2.0**15
+STEPS = 2.0**15
+"""16-bit steps of a full scale of 1."""
 _FADE = SAMPLE_RATE // 40
 
 
@@ -29,16 +32,25 @@ _FADE = SAMPLE_RATE // 40
 class Corpus:
     """Sounds with their identity and class.
 
-    `ids` are unique names, `families` [S] int64 index `FAMILIES`, `samples` [S, 8000] float32 are
-    in -1..1 on 16-bit steps.
+    `ids` are unique names, `families` [S] int64 index `classes` (by default `FAMILIES`), `samples`
+    [S, 8000] float32 are in -1..1 on 16-bit steps.
     """
 
     ids: tuple[str, ...]
     families: np.ndarray
     samples: np.ndarray
+    classes: tuple[str, ...] = FAMILIES
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of ids, classes and samples, 16 hexadecimal digits: names sounds that were read."""
+        names = "\0".join([*self.ids, "", *(self.classes[family] for family in self.families)])
+        digest = hashlib.sha256(names.encode())
+        digest.update(self.samples.astype("<f4").tobytes())
+        return digest.hexdigest()[:16]
 
 
 def make_corpus(indices: Sequence[int], seed: int) -> Corpus:
@@ -55,7 +67,7 @@ def make_corpus(indices: Sequence[int], seed: int) -> Corpus:
     names = [FAMILIES[index % len(FAMILIES)] for index in indices]
     samples = np.empty((len(indices), CLIP_SAMPLES), np.float32)
     for row, index in enumerate(indices):
-        samples[row] = _sound(index, seed) / _STEPS
+        samples[row] = _sound(index, seed) / STEPS
     return Corpus(
         ids=tuple(f"{name}-{seed}-{index}" for name, index in zip(names, indices, strict=True)),
         families=np.array([index % len(FAMILIES) for index in indices], np.int64),
@@ -71,8 +83,16 @@ def _sound(index: int, seed: int) -> np.ndarray:
     signal /= np.sqrt(np.mean(signal**2))
     # The floor keeps every spectrogram bin above rounding error, as a microphone's own noise would.
     signal += _FLOOR * draw.normal(CLIP_SAMPLES)
+    return levelled(signal, draw)
+
+
+def levelled(signal: np.ndarray, draw: Draw) -> np.ndarray:
+    """`signal` of RMS 1 at a random level from -30 to -20 dB of full scale, in 16-bit steps.
+
+    So loudness says nothing of a sound's class. A peak that would not fit sets the level instead.
+    """
     level = 10 ** (draw.uniform(-30, -20) / 20)
-    return np.rint(signal * min(level, 0.99 / np.abs(signal).max()) * _STEPS)
+    return np.rint(signal * min(level, 0.99 / np.abs(signal).max()) * STEPS)
 
 
 def _faded(signal: np.ndarray, draw: Draw) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 
+from bastzoo.conditions import Layout
 from bastzoo.errors import CombinationError
 from bastzoo.experiment import SHARINGS, Combination
 from bastzoo.registry import Registry
@@ -20,10 +21,62 @@ PAPER_AXES: dict[str, tuple[str, ...]] = {
     "frontend": ("spectrogram",),
 }
 
+READY_MADE = "precomputed"
+"""The frontend of data that holds features instead of clips."""
+
 
 def is_all(chosen: Sequence[str]) -> bool:
     """Whether an axis was given as `all`."""
     return any(value.lower() == "all" for value in chosen)
+
+
+def axes_of(
+    chosen: Mapping[str, Sequence[str]],
+    registry: Registry,
+    *,
+    layout: Layout = "rendered",
+    usual_head: str = "azimuth",
+) -> dict[str, tuple[str, ...]]:
+    """The values of all axes, for data of a layout.
+
+    usual_head: what stands for a head that is not named. Raises as `axis` does, and
+    CombinationError for a frontend that does not fit the layout.
+    """
+    usual = {"head": [usual_head]}
+    if layout == "csv":
+        usual["frontend"] = [READY_MADE]
+    axes = {
+        name: axis(name, chosen[name] or usual.get(name, ()), registry)
+        for name in PAPER_AXES
+        if name != "environment"
+    }
+    if is_all(chosen["frontend"]):
+        fitting = [name for name in axes["frontend"] if (name == READY_MADE) == (layout == "csv")]
+        axes["frontend"] = tuple(fitting)
+    check_frontends(axes["frontend"], layout)
+    if layout == "rendered":
+        axes["environment"] = axis("environment", chosen["environment"], registry)
+    elif is_all(chosen["environment"]):
+        raise CombinationError(
+            "`--env all` names the environments of the zoo, not those of a recorded data set; "
+            "`bastzoo data info` lists them."
+        )
+    else:
+        axes["environment"] = tuple(chosen["environment"]) or PAPER_AXES["environment"]
+    return axes
+
+
+def check_frontends(names: Sequence[str], layout: Layout) -> None:
+    """Raise CombinationError for a frontend that cannot take what data of this layout holds."""
+    for name in names:
+        if (name.lower() == READY_MADE) != (layout == "csv"):
+            raise CombinationError(
+                f"The frontend {name!r} makes features of clips, and a CSV index holds features; "
+                f"use --frontend {READY_MADE}."
+                if layout == "csv"
+                else f"The frontend {name!r} is for features that come ready-made, from a CSV index; "
+                "name one with --csv, or choose another frontend."
+            )
 
 
 def axis(name: str, chosen: Sequence[str], registry: Registry) -> tuple[str, ...]:

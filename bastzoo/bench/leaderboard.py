@@ -12,16 +12,23 @@ from functools import cached_property
 from importlib import resources
 
 import numpy as np
-import pandas as pd
 
 from bastzoo.bench.record import RunRecord
 from bastzoo.bench.statistics import Interval, bootstrap_mean_interval, shared_ranks
+from bastzoo.bench.tables import (
+    INTEGRATIONS,
+    LOSSES,
+    PAPER_COLUMNS,
+    again,
+    data_words,
+    degrees,
+    labels,
+    markdown,
+    papers_order,
+    percent,
+)
 from bastzoo.experiment import Experiment, digest
 
-# How the papers write what the zoo calls by a shorter name.
-_MODELS = {"mamba": "BAST-Mamba", "vanilla": "BAST", "swin": "BAST-Swin"}
-_LOSSES = {"MIX": "Hybrid", "MIX-EXACT": "Hybrid, exact", "AD-EXACT": "AD, exact"}
-_INTEGRATIONS = {"ADD": "Add.", "SUB": "Sub.", "CONCAT": "Concat."}
 _PUBLISHED = {"bast_mamba_ad.csv": "mamba", "bast_vit_ad.csv": "vanilla"}
 
 
@@ -40,23 +47,7 @@ class Row:
     def labels(self) -> tuple[str, str, str]:
         """Model, loss and integration, as the papers write them."""
         assert self.first.experiment is not None
-        chosen = self.first.experiment.combination
-        model = f"{_MODELS.get(chosen.backbone, chosen.backbone)}-{chosen.sharing}"
-        extras = [
-            name
-            for name, usual in ((chosen.head, "azimuth"), (chosen.frontend, "spectrogram"))
-            if name != usual
-        ]
-        extras += [
-            f"{kind} version {component.version}"
-            for kind, component in self.first.experiment.components.items()
-            if component.version != 1
-        ]
-        return (
-            " + ".join([model, *extras]),
-            _LOSSES.get(chosen.loss, chosen.loss),
-            _INTEGRATIONS.get(chosen.integration, chosen.integration),
-        )
+        return labels(self.first.experiment)
 
     def metric(self, name: str) -> float | None:
         """A metric's mean over the seeds."""
@@ -126,9 +117,7 @@ def _render_part(runs: list[RunRecord], baseline_runs: list[RunRecord]) -> list[
         *_introduction(models),
         "## Angular distance, as the papers print it",
         "",
-        _markdown(
-            [[*row.labels, _degrees(row.metric("ad_mean"))] for row in models], _PAPER_COLUMNS
-        ),
+        markdown([[*row.labels, degrees(row.metric("ad_mean"))] for row in models], PAPER_COLUMNS),
         "",
         "## In detail",
         "",
@@ -142,7 +131,7 @@ def _render_part(runs: list[RunRecord], baseline_runs: list[RunRecord]) -> list[
         _baselines(baselines),
         "",
         *_published(models),
-        *_again([*runs, *baseline_runs]),
+        *again([*runs, *baseline_runs]),
     ]
 
 
@@ -161,34 +150,24 @@ def _rows(records: Iterable[RunRecord]) -> list[Row]:
             grouped.setdefault((*order, *rest, same), []).append(record)
         elif record.baseline is not None:
             grouped.setdefault((record.baseline.component.name, record.key), []).append(record)
-    return [Row(tuple(grouped[key])) for key in sorted(grouped, key=_papers_order)]
-
-
-def _papers_order(key: tuple[str, ...]) -> tuple[object, ...]:
-    known = ["NSP", "SP", "MSE", "AD", "MIX", "CONCAT", "ADD", "SUB"]
-    return tuple((known.index(k) if k in known else len(known), k) for k in key)
+    return [Row(tuple(grouped[key])) for key in sorted(grouped, key=papers_order)]
 
 
 def _introduction(models: Sequence[Row]) -> list[str]:
     experiment, evaluation = models[0].first.experiment, models[0].first.evaluation
     assert experiment is not None
     assert evaluation is not None
-    size = experiment.preset.data
     seeds = sorted({r.experiment.seed for row in models for r in row.records if r.experiment})
     rooms = ", ".join(evaluation.by_room)
     return [
         f"Environment {experiment.environment} ({rooms}), preset `{experiment.preset.name}`"
         f"{'' if experiment.precision == 'no' else f' in {experiment.precision}'}, "
-        f"{evaluation.clips:,} test clips: {size.test_sounds} sounds that no model was trained on, "
-        f"{360 // size.azimuth_step} azimuths in steps of {size.azimuth_step}°. "
-        f"Trained on {size.train_sounds:,} other sounds; seed{'s' if len(seeds) > 1 else ''} "
+        f"{evaluation.clips:,} test clips: {data_words(experiment, evaluation)}; "
+        f"seed{'s' if len(seeds) > 1 else ''} "
         f"{', '.join(map(str, seeds))}; protocol {models[0].first.protocol_version}. "
         "AD is the mean angular distance, in degrees.",
         "",
     ]
-
-
-_PAPER_COLUMNS = ["Model", "Loss", "Integ.", "AD"]
 
 
 def _details(models: Sequence[Row]) -> str:
@@ -198,17 +177,17 @@ def _details(models: Sequence[Row]) -> str:
         [
             rank,
             *row.labels,
-            f"{_degrees(row.metric('ad_mean'))} ({row.interval.low:.2f} to {row.interval.high:.2f})",
-            _degrees(row.metric("ad_median")),
-            _percent(row.metric("acc_10")),
-            _degrees(row.metric("lateral_error")),
-            _percent(row.metric("front_back_rate")),
+            f"{degrees(row.metric('ad_mean'))} ({row.interval.low:.2f} to {row.interval.high:.2f})",
+            degrees(row.metric("ad_median")),
+            percent(row.metric("acc_10")),
+            degrees(row.metric("lateral_error")),
+            percent(row.metric("front_back_rate")),
             *_costs(row),
         ]
         for rank, row in zip(ranks, ordered, strict=True)
     ]
     columns = ["Rank", "Model", "Loss", "Integ.", "AD (95 %)", "Median", "ACC@10", "Lateral"]
-    return _markdown(table, [*columns, "Front-back", "Parameters", "MACs", "Latency", "Trained"])
+    return markdown(table, [*columns, "Front-back", "Parameters", "MACs", "Latency", "Trained"])
 
 
 def _costs(row: Row) -> list[str]:
@@ -228,17 +207,17 @@ def _baselines(baselines: Sequence[Row]) -> str:
     measured = [
         [
             row.first.baseline.component.name if row.first.baseline else "",
-            f"{_degrees(row.metric('ad_mean'))} ({row.interval.low:.2f} to {row.interval.high:.2f})",
-            _degrees(row.metric("ad_median")),
-            _percent(row.metric("acc_10")),
-            _degrees(row.metric("lateral_error")),
-            _percent(row.metric("front_back_rate")),
+            f"{degrees(row.metric('ad_mean'))} ({row.interval.low:.2f} to {row.interval.high:.2f})",
+            degrees(row.metric("ad_median")),
+            percent(row.metric("acc_10")),
+            degrees(row.metric("lateral_error")),
+            percent(row.metric("front_back_rate")),
         ]
         for row in sorted(baselines, key=lambda row: -(row.metric("ad_mean") or 0.0))
     ]
     known = ["exact lateral position, front-back by chance (by definition)", "45.00°"]
     table = [*measured, [*known, "-", "-", "0.00°", "50.0 %"]]
-    return _markdown(table, ["Method", "AD (95 %)", "Median", "ACC@10", "Lateral", "Front-back"])
+    return markdown(table, ["Method", "AD (95 %)", "Median", "ACC@10", "Lateral", "Front-back"])
 
 
 def _published(models: Sequence[Row]) -> list[str]:
@@ -255,7 +234,7 @@ def _published(models: Sequence[Row]) -> list[str]:
         for line in csv.DictReader(text.splitlines()):
             key = (backbone, line["sharing"], line["loss"], line["integration"])
             if key in wanted:
-                labels = _LOSSES.get(key[2], key[2]), _INTEGRATIONS[key[3]]
+                labels = LOSSES.get(key[2], key[2]), INTEGRATIONS[key[3]]
                 table.append([f"{line['model']}-{line['sharing']}", *labels, f"{line['ad_deg']}°"])
     if not table:
         return []
@@ -265,46 +244,6 @@ def _published(models: Sequence[Row]) -> list[str]:
         "The papers' own figures for these combinations, on their private recordings with one run",
         "each: not comparable with the rows above (README of ShengKuangCN/BAST; arXiv:2207.03927).",
         "",
-        _markdown(table, _PAPER_COLUMNS),
+        markdown(table, PAPER_COLUMNS),
         "",
     ]
-
-
-def _again(records: list[RunRecord]) -> list[str]:
-    commands = sorted({r.provenance.command for r in records})
-    origins = sorted(
-        {
-            f"{r.provenance.processor} ({r.provenance.device}, {r.provenance.threads} threads, "
-            f"{r.provenance.scan} scan), {r.provenance.platform}, "
-            + ", ".join(f"{name} {version}" for name, version in r.provenance.versions.items())
-            + f", commit {r.provenance.commit or 'unknown'}"
-            for r in records
-        }
-    )
-    return [
-        "## How to make this table again",
-        "",
-        *[f"    {command}" for command in commands],
-        "",
-        "Latency is one clip at batch 1, frontend included (median of 100). MACs count matrix products,",
-        "convolutions, attention and the selective scan. The training time is the wall time of a run",
-        "without its test. Measured on:",
-        "",
-        *[f"- {origin}" for origin in origins],
-        "",
-    ]
-
-
-def _markdown(table: Sequence[Sequence[object]], columns: list[str]) -> str:
-    frame = pd.DataFrame(table, columns=columns).astype(str)
-    text = {"Model", "Loss", "Integ.", "Method"}
-    align = ["left" if column in text else "right" for column in columns]
-    return frame.to_markdown(index=False, tablefmt="pipe", colalign=align, disable_numparse=True)
-
-
-def _degrees(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}°"
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f} %"

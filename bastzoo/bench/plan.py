@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from bastzoo.acoustics import CLIP_SAMPLES
-from bastzoo.bench.runner import Workbench
 from bastzoo.bench.store import RunStore
+from bastzoo.bench.workbench import Workbench, input_shape
 from bastzoo.experiment import Experiment
 from bastzoo.model import BinauralLocalizer, parameter_count
 
@@ -68,18 +67,20 @@ def _time_architecture(experiment: Experiment, workbench: Workbench) -> tuple[in
     """Parameters of a model, and the estimated seconds of its training."""
     recipe = experiment.preset.recipe
     model = workbench.build(experiment).to(workbench.device).train()
+    shape = input_shape(experiment)
     few = min(_FEW, recipe.batch)
-    _time_step(model, few, workbench)  # the first one also compiles
-    a_step = _time_step(model, few, workbench) * recipe.batch / few
+    _time_step(model, (few, *shape), workbench)  # the first one also compiles
+    a_step = _time_step(model, (few, *shape), workbench) * recipe.batch / few
     if a_step < _LONG_STEP:
-        a_step = min(_time_step(model, recipe.batch, workbench) for _ in range(2))
+        whole = (recipe.batch, *shape)
+        a_step = min(_time_step(model, whole, workbench) for _ in range(2))
     return parameter_count(model), a_step * recipe.steps
 
 
-def _time_step(model: BinauralLocalizer, batch: int, workbench: Workbench) -> float:
-    clips = torch.randn(batch, 2, CLIP_SAMPLES, device=workbench.device)
+def _time_step(model: BinauralLocalizer, shape: tuple[int, ...], workbench: Workbench) -> float:
+    inputs = torch.randn(shape, device=workbench.device)
     started = time.perf_counter()
-    outputs = model(clips)
+    outputs = model(inputs)
     total = torch.stack([output.float().square().mean() for output in outputs.values()]).sum()
     total.backward()
     total.item()  # waits for the device

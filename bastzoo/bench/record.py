@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bastzoo.conditions import Condition, DataSource
 from bastzoo.experiment import DataSize, Experiment, ResolvedComponent, digest
 
 PROTOCOL_VERSION = 1
@@ -21,16 +22,20 @@ class BaselineExperiment(_Strict):
     component: ResolvedComponent
     environment: str
     data: DataSize
+    source: DataSource = Field(default_factory=DataSource)
+    condition: Condition = Field(default_factory=Condition)
     data_digest: str
     fit_clips: int
 
     @property
     def key(self) -> str:
         """The run's key: 16 hexadecimal digits of the SHA-256 of the experiment."""
-        return digest({"baseline": self.model_dump(mode="json")})
+        decides = self.model_dump(mode="json", exclude={"source", "condition"})
+        return digest({"baseline": decides})
 
     def __str__(self) -> str:
-        return f"{self.component.name} on {self.environment}"
+        heard = f", {self.condition}" if str(self.condition) else ""
+        return f"{self.component.name} on {self.environment}{heard}"
 
 
 class Evaluation(_Strict):
@@ -89,35 +94,78 @@ class Failure(_Strict):
     traceback: str
 
 
-class RunRecord(_Strict):
-    """The record of one run: of a model (`experiment`) or of a baseline (`baseline`)."""
+class _OfAnExperiment(_Strict):
+    """What every record says: which experiment, of a model or of a baseline, and where it was made."""
 
     schema_version: Literal[1] = 1
     protocol_version: int = PROTOCOL_VERSION
     key: str
-    status: Literal["finished", "failed"]
     experiment: Experiment | None = None
     baseline: BaselineExperiment | None = None
     training: Training | None = None
-    evaluation: Evaluation | None = None
     cost: Cost | None = None
-    failure: Failure | None = None
     provenance: Provenance
-    notes: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def tested(self) -> Experiment | BaselineExperiment:
+        """What was tested, a model or a baseline."""
+        found = self.experiment or self.baseline
+        assert found is not None
+        return found
 
     @property
     def name(self) -> str:
         """A readable name for the run's folder: what was run, then the key."""
         if self.experiment is not None:
-            chosen = self.experiment.combination
             words = [
-                *str(chosen).split("/"),
+                *str(self.experiment.combination).split("/"),
                 self.experiment.environment,
+                *_heard(self.experiment.condition),
                 self.experiment.preset.name,
                 f"seed{self.experiment.seed}",
             ]
         elif self.baseline is not None:
             words = ["baseline", self.baseline.component.name, self.baseline.environment]
+            words += _heard(self.baseline.condition)
         else:
             words = ["run"]
         return "-".join([*("".join(c if c.isalnum() else "_" for c in w) for w in words), self.key])
+
+
+class RunRecord(_OfAnExperiment):
+    """The record of one run: of a model (`experiment`) or of a baseline (`baseline`)."""
+
+    status: Literal["finished", "failed"]
+    evaluation: Evaluation | None = None
+    failure: Failure | None = None
+    notes: dict[str, Any] = Field(default_factory=dict)
+
+
+class CaseResult(_Strict):
+    """What came out of one case of a track, and what was heard in it."""
+
+    label: str
+    condition: Condition
+    data_digest: str
+    evaluation: Evaluation
+
+
+class TrackRecord(_OfAnExperiment):
+    """The record of one run on one track: its cases in the order of the table's columns.
+
+    `key`, `experiment`, `training` and `cost` are those of the run; `provenance` is the test's own.
+    """
+
+    track: str
+    track_version: int
+    cases: list[CaseResult]
+
+    @property
+    def test_digest(self) -> str:
+        """Hash of what was heard in all cases: only results with the same are ranked together."""
+        return digest([[case.label, case.data_digest] for case in self.cases])
+
+
+def _heard(condition: Condition) -> list[str]:
+    """A word for a condition other than the usual one, for the names of folders."""
+    return ["_".join(str(condition).replace(",", "").split())] if str(condition) else []

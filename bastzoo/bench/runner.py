@@ -1,4 +1,4 @@
-"""One run from experiment to record: `train_run`, `evaluate_run` and `baseline_run`.
+"""One run from experiment to record: `train_run`, `baseline_run`, and what a track asks of either.
 
 `bastzoo train`, `bastzoo evaluate` and `bastzoo bench` are made of these.
 """
@@ -9,7 +9,7 @@ import csv
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,16 @@ import numpy as np
 import safetensors
 import safetensors.torch
 import torch
-from accelerate import Accelerator
-from accelerate.utils import set_seed
 
-from bastzoo.acoustics import CLIP_SAMPLES
-from bastzoo.acoustics.heads import default_head
 from bastzoo.bench.provenance import provenance, reset_peak_memory
 from bastzoo.bench.record import (
     BaselineExperiment,
+    CaseResult,
     Cost,
     Evaluation,
     Failure,
     RunRecord,
+    TrackRecord,
     Training,
 )
 from bastzoo.bench.store import (
@@ -38,96 +36,22 @@ from bastzoo.bench.store import (
     WEIGHTS_FILE,
     RunStore,
 )
-from bastzoo.data.embedded import ClipSet, EmbeddedData, data_digest
-from bastzoo.data.environments import Environment
+from bastzoo.bench.tracks import Case, Track
+from bastzoo.bench.workbench import Workbench, input_shape, usual_frontend
+from bastzoo.conditions import Condition
+from bastzoo.data.batches import ClipSet, DataSet
+from bastzoo.data.rendered import directions_of
 from bastzoo.engine.evaluation import Answers, cost, localize, localize_baseline, score
 from bastzoo.engine.observer import Observer
 from bastzoo.engine.training import TrainingResult, train
-from bastzoo.errors import BastzooError, ComponentError, RecordError, SetupError
-from bastzoo.experiment import (
-    MODEL_KINDS,
-    Combination,
-    DataSize,
-    Experiment,
-    Preset,
-    ResolvedComponent,
-    resolve,
-)
-from bastzoo.model import BinauralLocalizer, build_localizer
-from bastzoo.registry import Component, Registry
+from bastzoo.errors import BastzooError, RecordError
+from bastzoo.experiment import MODEL_KINDS, DataSize, Experiment, Preset, ResolvedComponent
+from bastzoo.model import BinauralLocalizer
+from bastzoo.registry import Registry
 
 Fill = Callable[[Path], None]
 _EVALUATION_BATCH = 128
 _BASELINE_FIT_CLIPS = 5_000
-
-
-class Workbench:
-    """What runs share within a process: the registry, the device, and the data once rendered."""
-
-    def __init__(self, registry: Registry, *, device: str = "auto", precision: str = "no") -> None:
-        self.registry = registry
-        self.precision = precision
-        self.accelerator = _accelerator(device, precision)
-        self._data: dict[str, EmbeddedData] = {}
-
-    @property
-    def device(self) -> torch.device:
-        """The device that models train on and clips are rendered on."""
-        return self.accelerator.device
-
-    def environment(self, name: str) -> Environment:
-        """Build an environment by name. Raises ComponentError when its plugin raises."""
-        component = self.registry.get("environment", name)
-        try:
-            return component.build()
-        except BastzooError:
-            raise
-        except Exception as error:  # third-party code: its defect is a sentence, not our traceback
-            raise ComponentError(
-                f"The environment {component.name!r} of {component.distribution} cannot be built: "
-                f"{type(error).__name__}: {error}."
-            ) from error
-
-    def digest(self, environment: str, size: DataSize) -> str:
-        """The digest of an environment's data, without rendering it."""
-        return data_digest(self.environment(environment), size, default_head().digest)
-
-    def data(self, environment: str, size: DataSize) -> EmbeddedData:
-        """The data of an environment, shared by all runs of this process."""
-        key = self.digest(environment, size)
-        if key not in self._data:
-            self._data[key] = EmbeddedData(
-                environment=self.environment(environment), size=size, device=self.device
-            )
-        return self._data[key]
-
-    def experiment(
-        self, combination: Combination, *, preset: Preset, environment: str, seed: int
-    ) -> Experiment:
-        """Resolve a combination with this workbench's registry, data and precision."""
-        return resolve(
-            combination,
-            registry=self.registry,
-            preset=preset,
-            environment=environment,
-            data_digest=self.digest(environment, preset.data),
-            seed=seed,
-            precision=self.precision,
-        )
-
-    def build(self, experiment: Experiment) -> BinauralLocalizer:
-        """Build the untrained model of an experiment; its seed decides the weights."""
-        set_seed(experiment.seed)
-        return build_localizer(
-            {kind: self.component(kind, experiment.components[kind]) for kind in MODEL_KINDS},
-            sharing=experiment.combination.sharing,
-            size=experiment.preset.model.model_dump(),
-            samples=CLIP_SAMPLES,
-        )
-
-    def component(self, kind: str, resolved: ResolvedComponent) -> Component:
-        """The registered component, with the parameters that an experiment was resolved with."""
-        return replace(self.registry.get(kind, resolved.name), parameters=resolved.parameters)
 
 
 def train_run(
@@ -142,7 +66,7 @@ def train_run(
     A run that fails is written too, as a record with its traceback; only an interrupt, and a folder
     that cannot be written, come through.
     """
-    data = workbench.data(experiment.environment, experiment.preset.data)
+    data = workbench.data_of(experiment)
 
     def work() -> tuple[dict[str, Any], Fill]:
         model = workbench.build(experiment).to(workbench.device)
@@ -162,21 +86,24 @@ def train_run(
         parts = {
             "training": _training(result),
             "evaluation": evaluation,
-            "cost": Cost(**cost(model, samples=CLIP_SAMPLES, accelerator=workbench.accelerator)),
+            "cost": Cost(
+                **cost(model, shape=input_shape(experiment), accelerator=workbench.accelerator)
+            ),
         }
         return parts, partial(_fill, answers=answers, model=model, history=result.history)
 
     return _record(
-        {"key": experiment.key, "experiment": experiment}, work, workbench=workbench, store=store
+        {"key": experiment.key, "experiment": experiment, "notes": _notes(data)},
+        work,
+        workbench=workbench,
+        store=store,
     )
 
 
-def evaluate_run(
-    path: Path, record: RunRecord, *, workbench: Workbench, environment: str
-) -> Evaluation:
-    """Evaluate an existing run on the test split of another environment (or of its own).
+def load_run(path: Path, record: RunRecord, *, workbench: Workbench) -> BinauralLocalizer:
+    """Build the model of a finished run, with its trained weights, on the workbench's device.
 
-    Raises RecordError when the run holds no model.
+    Raises RecordError when the run holds no model, or one of components that have changed since.
     """
     experiment = record.experiment
     weights = path / WEIGHTS_FILE
@@ -185,7 +112,6 @@ def evaluate_run(
             f"The run {path.name!r} holds no trained model ({record.status}); "
             "train it again with `bastzoo train`."
         )
-    name = workbench.registry.get("environment", environment).name
     _check_versions(path, experiment, workbench.registry)
     model = workbench.build(experiment)
     try:
@@ -195,8 +121,7 @@ def evaluate_run(
             f"The weights {str(weights)!r} cannot be read, or are not those of the run's model; "
             "train it again."
         ) from error
-    data = workbench.data(name, experiment.preset.data)
-    return _evaluate(model.to(workbench.device), data.split("test"), name, workbench)[1]
+    return model.to(workbench.device)
 
 
 def _check_versions(path: Path, experiment: Experiment, registry: Registry) -> None:
@@ -212,21 +137,125 @@ def _check_versions(path: Path, experiment: Experiment, registry: Registry) -> N
             )
 
 
+def track_run(
+    record: RunRecord,
+    track: Track,
+    *,
+    workbench: Workbench,
+    store: RunStore,
+    observer: Callable[[str], None] = lambda _: None,
+) -> TrackRecord:
+    """Test a finished run, of a model or a baseline, in every case of a track, and keep the results.
+
+    observer: told the label of each case before it is tested.
+
+    Raises RecordError when the run holds no model, or cannot be tested here any more.
+    """
+    started = time.perf_counter()
+    path = store.path(record.key)
+    if path is None:
+        raise RecordError(f"There is no run {record.key!r} in {str(store.folder)!r}.")
+    reset_peak_memory(workbench.device)
+    if record.experiment is not None:
+        model = load_run(path, record, workbench=workbench)
+        ask = partial(localize, model, batch=_EVALUATION_BATCH, accelerator=workbench.accelerator)
+    else:
+        assert record.baseline is not None
+        fitted = _fitted(record.baseline, workbench)
+        ask = partial(localize_baseline, fitted, batch=_EVALUATION_BATCH)
+    results = []
+    for case in track.cases:
+        observer(case.label)
+        results.append(_case_result(record, case, ask, workbench))
+    found = TrackRecord(
+        key=record.key,
+        experiment=record.experiment,
+        baseline=record.baseline,
+        training=record.training,
+        cost=record.cost,
+        provenance=provenance(device=workbench.device, seconds=time.perf_counter() - started),
+        track=track.name,
+        track_version=track.version,
+        cases=results,
+    )
+    store.write_track(found)
+    return found
+
+
+def is_current(found: TrackRecord, track: Track, *, workbench: Workbench) -> bool:
+    """Whether kept results are those that the track would give now: same version, same clips."""
+    if found.track_version != track.version or len(found.cases) != len(track.cases):
+        return False
+    return all(
+        (result.label, result.data_digest) == (case.label, _digest(found, case, workbench))
+        for result, case in zip(found.cases, track.cases, strict=True)
+    )
+
+
+def _case_result(
+    record: RunRecord,
+    case: Case,
+    ask: Callable[[ClipSet], Answers],
+    workbench: Workbench,
+) -> CaseResult:
+    heard = _heard_in(record, case, workbench)
+    data = workbench.data(*heard)
+    clips = data.split("test") if record.experiment is not None else data.waveforms("test")
+    return CaseResult(
+        label=case.label,
+        condition=case.condition,
+        data_digest=data.digest,
+        evaluation=_evaluation(ask(clips), clips, workbench.environment_name(heard[0])),
+    )
+
+
+def _digest(record: RunRecord | TrackRecord, case: Case, workbench: Workbench) -> str:
+    return workbench.digest(*_heard_in(record, case, workbench))
+
+
+def _heard_in(
+    record: RunRecord | TrackRecord, case: Case, workbench: Workbench
+) -> tuple[str, DataSize, Condition, ResolvedComponent]:
+    """What of the data a run hears in a case: environment, sizes, condition, frontend."""
+    environment = case.environment or record.tested.environment
+    if record.experiment is not None:
+        frontend = record.experiment.components["frontend"]
+        return environment, record.experiment.preset.data, case.condition, frontend
+    assert record.baseline is not None
+    frontend = usual_frontend(workbench.registry)
+    return environment, record.baseline.data, case.condition, frontend
+
+
 def baseline_experiment(
-    name: str, *, workbench: Workbench, preset: Preset, environment: str
+    name: str,
+    *,
+    workbench: Workbench,
+    preset: Preset,
+    environment: str,
+    condition: Condition | None = None,
 ) -> BaselineExperiment:
     """Resolve a baseline: fitted on the first sounds of the training split, tested like the models."""
-    environment = workbench.registry.get("environment", environment).name
-    # Whole sounds, each from everywhere: templates of neighbouring directions made of the same sounds
-    # tell them apart better than as many clips drawn at random do.
-    places = len(workbench.environment(environment).rooms) * 360 // preset.data.azimuth_step
-    sounds = min(preset.data.train_sounds, max(1, _BASELINE_FIT_CLIPS // places))
+    condition = condition or Condition()
+    frontend = usual_frontend(workbench.registry)
+    heard = (environment, preset.data, condition, frontend)
+    if workbench.source.layout == "rendered":
+        # Whole sounds, each from everywhere: templates of neighbouring directions made of the same
+        # sounds tell them apart better than as many clips drawn at random do.
+        rooms = len(workbench.environment(environment).rooms)
+        directions = len(directions_of(condition.directions, preset.data.azimuth_step))
+        places = rooms * len(condition.heads) * directions
+        sounds = min(preset.data.train_sounds, max(1, _BASELINE_FIT_CLIPS // places))
+        clips = sounds * places
+    else:
+        clips = min(_BASELINE_FIT_CLIPS, len(workbench.data(*heard).split("train")))
     return BaselineExperiment(
         component=ResolvedComponent.of(workbench.registry.get("baseline", name), preset),
-        environment=environment,
+        environment=workbench.environment_name(environment),
         data=preset.data,
-        data_digest=workbench.digest(environment, preset.data),
-        fit_clips=sounds * places,
+        source=workbench.source,
+        condition=condition,
+        data_digest=workbench.digest(*heard),
+        fit_clips=clips,
     )
 
 
@@ -234,26 +263,49 @@ def baseline_run(
     experiment: BaselineExperiment, *, workbench: Workbench, store: RunStore
 ) -> RunRecord:
     """Fit a baseline on training clips, evaluate it on the test split, write the run."""
-    data = workbench.data(experiment.environment, experiment.data)
+    data = _baseline_data(experiment, workbench)
 
     def work() -> tuple[dict[str, Any], Fill]:
-        baseline = workbench.component("baseline", experiment.component).build()
-        training = data.split("train")
-        parts = [
-            training.render(part)
-            for part in torch.arange(experiment.fit_clips).split(_EVALUATION_BATCH)
-        ]
-        baseline.fit(
-            torch.cat([part.clips for part in parts]),
-            torch.cat([part.targets["direction"] for part in parts]),
-        )
-        answers = localize_baseline(baseline, data.split("test"), batch=_EVALUATION_BATCH)
-        evaluation = _evaluation(answers, data.split("test"), experiment.environment)
+        baseline = _fitted(experiment, workbench)
+        clips = data.waveforms("test")
+        answers = localize_baseline(baseline, clips, batch=_EVALUATION_BATCH)
+        evaluation = _evaluation(answers, clips, experiment.environment)
         return {"evaluation": evaluation}, partial(_fill, answers=answers)
 
     return _record(
-        {"key": experiment.key, "baseline": experiment}, work, workbench=workbench, store=store
+        {"key": experiment.key, "baseline": experiment, "notes": _notes(data)},
+        work,
+        workbench=workbench,
+        store=store,
     )
+
+
+def _fitted(experiment: BaselineExperiment, workbench: Workbench) -> Any:
+    """The baseline, fitted on its clips of the training split."""
+    baseline = workbench.component("baseline", experiment.component).build()
+    training = _baseline_data(experiment, workbench).waveforms("train")
+    chosen = training.sound_by_sound()[: experiment.fit_clips]
+    parts = [training.take(part) for part in chosen.split(_EVALUATION_BATCH)]
+    baseline.fit(
+        torch.cat([part.inputs for part in parts]),
+        torch.cat([part.targets["direction"] for part in parts]),
+    )
+    return baseline
+
+
+def _baseline_data(experiment: BaselineExperiment, workbench: Workbench) -> DataSet:
+    return workbench.data(
+        experiment.environment,
+        experiment.data,
+        experiment.condition,
+        usual_frontend(workbench.registry),
+    )
+
+
+def _notes(data: DataSet) -> dict[str, Any]:
+    """What a reader of the record should know of the data: rows that were left out."""
+    skipped = getattr(data, "skipped", 0)
+    return {"skipped_rows": skipped} if skipped else {}
 
 
 def _record(
@@ -327,19 +379,3 @@ def _fill(
             writer = csv.DictWriter(file, fieldnames=list(history[0]))
             writer.writeheader()
             writer.writerows(history)
-
-
-def _accelerator(device: str, precision: str) -> Accelerator:
-    """Make the accelerator of a device: `auto`, `cpu`, `cuda` or `mps`."""
-    if device not in ("auto", "cpu", "cuda", "mps"):
-        raise SetupError(f"There is no device {device!r}; use auto, cpu, cuda or mps.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise SetupError(
-            "The device 'cuda' was asked for, but torch sees no CUDA GPU here; "
-            "use --device cpu, or see `bastzoo doctor`."
-        )
-    if device == "mps" and not torch.backends.mps.is_available():
-        raise SetupError("The device 'mps' was asked for, but torch sees none; use --device cpu.")
-    if precision == "fp16" and (device == "cpu" or not torch.cuda.is_available()):
-        raise SetupError("fp16 training needs a CUDA GPU; use --precision bf16 or no.")
-    return Accelerator(cpu=device == "cpu", mixed_precision=precision)

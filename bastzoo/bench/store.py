@@ -13,17 +13,21 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
-from bastzoo.bench.record import RunRecord
+from bastzoo.bench.record import RunRecord, TrackRecord
 from bastzoo.errors import RecordError, SetupError
 
 RECORD_FILE = "record.json"
 PREDICTIONS_FILE = "predictions.npz"
 HISTORY_FILE = "history.csv"
 WEIGHTS_FILE = "model.safetensors"
+_TRACK_FILE = "track-{}.json"
 _ASIDE = ".writing-"
+
+Record = TypeVar("Record", RunRecord, TrackRecord)
 
 
 class RunStore:
@@ -100,9 +104,32 @@ class RunStore:
                 shutil.rmtree(aside, ignore_errors=True)
         return target
 
+    def write_track(self, record: TrackRecord) -> Path:
+        """Keep a run's results on a track beside the run; results it had before are replaced.
+
+        Raises RecordError when there is no such run, SetupError when the file cannot be written.
+        """
+        folder = self.path(record.key)
+        if folder is None:
+            raise RecordError(f"There is no run {record.key!r} in {str(self.folder)!r}.")
+        path = folder / _TRACK_FILE.format(record.track)
+        write_text(path, record.model_dump_json(indent=1) + "\n")
+        return path
+
+    def track(self, key: str, track: str) -> TrackRecord | None:
+        """A run's results on a track, or None. Raises RecordError for a record that is damaged."""
+        folder = self.path(key)
+        path = None if folder is None else folder / _TRACK_FILE.format(track)
+        return read_track_record(path) if path is not None and path.is_file() else None
+
+    def track_records(self) -> tuple[list[TrackRecord], list[str]]:
+        """All results on tracks that can be read, and a sentence for each that cannot."""
+        paths = (p for run in self._folders() for p in sorted(run.glob(_TRACK_FILE.format("*"))))
+        return _read_all(paths, read_track_record)
+
     def records(self) -> tuple[list[RunRecord], list[str]]:
         """All records that can be read, sorted by folder name, and a sentence for each that cannot."""
-        return _read_all(path / RECORD_FILE for path in self._folders())
+        return _read_all((path / RECORD_FILE for path in self._folders()), read_record)
 
     def _folders(self) -> Iterator[Path]:
         if self.folder.is_dir():
@@ -116,15 +143,36 @@ def read_records(folder: Path) -> tuple[list[RunRecord], list[str]]:
 
     Returns the records, sorted by file name, and a sentence for each that cannot be read.
     """
-    files = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    return _read_all(files) if files else RunStore(folder).records()
+    files = _record_files(folder)
+    if not files:
+        return RunStore(folder).records()
+    return _read_all((file for file in files if not _is_of_a_track(file)), read_record)
 
 
-def _read_all(paths: Iterable[Path]) -> tuple[list[RunRecord], list[str]]:
+def read_track_records(folder: Path) -> tuple[list[TrackRecord], list[str]]:
+    """Results on tracks of a folder that holds runs, or record files (`*.json`) themselves."""
+    files = _record_files(folder)
+    if not files:
+        return RunStore(folder).track_records()
+    return _read_all(filter(_is_of_a_track, files), read_track_record)
+
+
+def _record_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.json")) if folder.is_dir() else []
+
+
+def _is_of_a_track(path: Path) -> bool:
+    """Records of tracks are named after the track, those of runs after what was run."""
+    return path.name.startswith(_TRACK_FILE.partition("{")[0])
+
+
+def _read_all(
+    paths: Iterable[Path], read: Callable[[Path], Record]
+) -> tuple[list[Record], list[str]]:
     records, faults = [], []
     for path in paths:
         try:
-            records.append(read_record(path))
+            records.append(read(path))
         except RecordError as error:
             faults.append(str(error))
     return records, faults
@@ -132,12 +180,21 @@ def _read_all(paths: Iterable[Path]) -> tuple[list[RunRecord], list[str]]:
 
 def read_record(path: Path) -> RunRecord:
     """Read a record. Raises RecordError, naming the file and the field, when it is not one."""
+    return _read(path, RunRecord)
+
+
+def read_track_record(path: Path) -> TrackRecord:
+    """Read the record of a run on a track. Raises RecordError as `read_record` does."""
+    return _read(path, TrackRecord)
+
+
+def _read(path: Path, kind: type[Record]) -> Record:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"The record {str(path)!r} cannot be read: {error}.") from error
     try:
-        return RunRecord.model_validate_json(text)
+        return kind.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"

@@ -23,8 +23,12 @@ from bastzoo.errors import BastzooError
 COMMANDS = {
     "bench": ("bastzoo.cli.bench:bench", "Train and rank a grid of combinations."),
     "train": ("bastzoo.cli.train:train", "Train one combination."),
-    "evaluate": ("bastzoo.cli.evaluate:evaluate", "Evaluate a run, also on another environment."),
+    "evaluate": (
+        "bastzoo.cli.evaluate:evaluate",
+        "Test a run in other environments and on tracks.",
+    ),
     "leaderboard": ("bastzoo.cli.leaderboard:leaderboard", "Write the table of finished runs."),
+    "data": ("bastzoo.cli.data:data", "Render clips to disk, convert recordings, describe data."),
     "list": ("bastzoo.cli.list:list_components", "List the components: backbones, losses, ..."),
     "plugins": ("bastzoo.cli.plugins:plugins", "List the plugins, with what is wrong with them."),
     "doctor": ("bastzoo.cli.doctor:doctor", "Check versions, devices, scan kernels and plugins."),

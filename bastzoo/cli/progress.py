@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import sys
+import time
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
+
+if TYPE_CHECKING:
+    from bastzoo.data.recorded.convert import Progress as Conversion
 
 
 class TrainingProgress:
@@ -68,6 +73,44 @@ class TrainingProgress:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+class CountProgress:
+    """Says how far a long count is, with rate and time left: a line written over, or lines in a log."""
+
+    def __init__(self, verb: str, things: str, console: Console | None = None) -> None:
+        self.verb, self.things = verb, things
+        self.console = console or Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self._started = self._said = time.monotonic()
+        self._first: int | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show it; not more often than can be read."""
+        now = time.monotonic()
+        if self._first is None:  # what was done before is no part of the rate
+            self._first, self._started = done, now
+        is_over = done >= total and self.console.is_terminal
+        if now - self._said < (0.2 if self.console.is_terminal else 5.0) and not is_over:
+            return
+        self._said = now
+        rate = (done - self._first) / max(now - self._started, 1e-3)
+        left = f"{(total - done) / rate:,.0f} s left" if rate > 0 else "..."
+        text = f"{self.verb} {done:,} of {total:,} {self.things}, {rate:,.0f}/s, {left}   "
+        over = "\r" if self.console.is_terminal and not is_over else "\n"
+        self.console.print(text, markup=False, end=over)
+
+
+class ConversionProgress(CountProgress):
+    """Says how far a conversion of recorded data is."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        super().__init__("Converted", "files", console)
+
+    def converted(self, progress: Conversion) -> None:
+        """Show it, and what the conversion has to say."""
+        if progress.message:
+            self.console.print(progress.message, markup=False)
+        self(progress.done, progress.total)
 
 
 def say(text: str) -> None:

@@ -10,9 +10,9 @@ import click
 from tabulate import tabulate
 
 if TYPE_CHECKING:
-    from bastzoo.bench.record import Evaluation, RunRecord
-    from bastzoo.bench.runner import Workbench
+    from bastzoo.bench.record import Evaluation, RunRecord, TrackRecord
     from bastzoo.bench.store import RunStore
+    from bastzoo.bench.workbench import Workbench
     from bastzoo.experiment import Experiment
 
 # Name in the record, words for people, unit.
@@ -45,7 +45,7 @@ def print_run(record: RunRecord, path: Path | None, *, as_json: bool) -> None:
         click.echo(f"Its record, with the traceback, is in {path}", err=True)
         return
     if record.evaluation is not None:
-        print_evaluations(record.name, [record.evaluation], as_json=False)
+        _print_metrics(record.name, {record.evaluation.environment: record.evaluation})
     if record.training is not None and record.cost is not None:
         click.echo(
             f"\n{record.cost.parameters:,} parameters, {record.cost.macs / 1e6:.1f} M MACs a clip, "
@@ -56,34 +56,49 @@ def print_run(record: RunRecord, path: Path | None, *, as_json: bool) -> None:
     click.echo(f"Run: {path}")
 
 
-def print_evaluations(name: str, evaluations: list[Evaluation], *, as_json: bool) -> None:
-    """Metrics of one run in one or more environments, side by side, each room apart."""
+def print_tracks(name: str, found: list[TrackRecord], *, as_json: bool) -> None:
+    """Metrics of one run on tracks: a table each, the cases side by side; or all of it as JSON."""
     if as_json:
-        click.echo(
-            json.dumps(
-                {"run": name, "evaluations": [e.model_dump() for e in evaluations]}, indent=1
-            )
-        )
+        listed = [
+            {"track": record.track, "label": case.label, **case.evaluation.model_dump()}
+            for record in found
+            for case in record.cases
+        ]
+        click.echo(json.dumps({"run": name, "evaluations": listed}, indent=1))
         return
+    # Single tests stand side by side in one table, as the environments of a run do.
+    alone = {r.cases[0].label: r.cases[0].evaluation for r in found if len(r.cases) == 1}
+    if alone:
+        _print_metrics(name, alone)
+    for record in found:
+        if len(record.cases) > 1:
+            cases = {case.label: case.evaluation for case in record.cases}
+            click.echo("\n" * bool(alone) + f"Track {record.track}")
+            _print_metrics(name, cases, rooms=False)
+
+
+def _print_metrics(name: str, evaluations: dict[str, Evaluation], *, rooms: bool = True) -> None:
+    """Metrics side by side, a column an evaluation and, with `rooms`, each of its rooms."""
     columns: dict[str, dict[str, float | int | None]] = {}
-    for evaluation in evaluations:
-        columns[evaluation.environment] = evaluation.metrics
-        if len(evaluation.by_room) > 1:
+    for label, evaluation in evaluations.items():
+        columns[label] = evaluation.metrics
+        if rooms and len(evaluation.by_room) > 1:
             for room, metrics in evaluation.by_room.items():
-                columns[f"{evaluation.environment}: {room}"] = metrics
+                columns[f"{label}: {room}"] = metrics
     rows = [
         [words, *(_value(metrics.get(key), unit) for metrics in columns.values())]
         for key, words, unit in _METRICS
         if any(metrics.get(key) is not None for metrics in columns.values())
     ]
-    clips = ", ".join(f"{e.clips} clips of {e.environment}" for e in evaluations)
+    clips = ", ".join(f"{e.clips} clips of {label}" for label, e in evaluations.items())
     click.echo(f"{name}, tested on {clips}\n")
     click.echo(tabulate(rows, headers=["", *columns], stralign="right", disable_numparse=True))
 
 
-def print_records(records: list[RunRecord]) -> None:
-    """All records as a JSON list."""
-    click.echo(json.dumps([record.model_dump(mode="json") for record in records], indent=1))
+def print_records(records: list[RunRecord], on_tracks: list[TrackRecord]) -> None:
+    """All records as a JSON list, those of tracks behind those of runs."""
+    both = [record.model_dump(mode="json") for record in (*records, *on_tracks)]
+    click.echo(json.dumps(both, indent=1))
 
 
 def print_plan(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from bastzoo.cli.options import as_json, where_and_how
+from bastzoo.cli.options import Heard, as_json, data_options, training_options, where_and_how
+
+if TYPE_CHECKING:
+    from bastzoo.conditions import Condition
 
 
 @click.command()
@@ -14,15 +19,20 @@ from bastzoo.cli.options import as_json, where_and_how
 @click.option("--sharing", default="SP", show_default=True, metavar="SP|NSP")
 @click.option("--env", "environment", default="RI", show_default=True, metavar="NAME")
 @click.option("--head", default="azimuth", show_default=True, metavar="NAME")
-@click.option("--frontend", default="spectrogram", show_default=True, metavar="NAME")
+@click.option("--frontend", metavar="NAME", help="Default: spectrogram, or precomputed with --csv.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@training_options
+@data_options
 @where_and_how
 @as_json
 @click.pass_context
 def train(
     context: click.Context,
     environment: str,
+    frontend: str | None,
     seed: int,
+    conditions: list[Condition],
+    heard: Heard,
     preset: str,
     device: str,
     precision: str,
@@ -35,7 +45,7 @@ def train(
     Example: bastzoo train --backbone mamba --integ SUB --loss MIX --sharing SP --env RI
     """
     # What can be refused is refused before torch is imported.
-    from bastzoo.bench.grid import axis
+    from bastzoo.bench.grid import READY_MADE, axis, check_frontends
     from bastzoo.bench.store import RunStore
     from bastzoo.cli.progress import TrainingProgress, say
     from bastzoo.cli.results import print_run
@@ -43,21 +53,32 @@ def train(
     from bastzoo.plugins import default_registry
 
     registry = default_registry()
+    layout = heard.source.layout
     (chosen["sharing"],) = axis("sharing", [chosen["sharing"]], registry)
+    chosen["frontend"] = frontend or (READY_MADE if layout == "csv" else "spectrogram")
+    check_frontends([chosen["frontend"]], layout)
     combination = Combination.model_validate(chosen)
     for component in combination.components(registry).values():
         component.require()
-    registry.get("environment", environment).require()
+    if layout == "rendered":
+        registry.get("environment", environment).require()
+    if len(conditions) > 1:
+        raise click.UsageError("--train-snr names one ratio (or `mix`) for one run.")
     values = load_preset(preset)
     values.check_parameters(registry)
     store = RunStore(out)
     store.prepare()
 
-    from bastzoo.bench.runner import Workbench, train_run
+    from bastzoo.bench.runner import train_run
+    from bastzoo.bench.workbench import Workbench
 
-    workbench = Workbench(registry, device=device, precision=precision)
+    workbench = Workbench(registry, device=device, precision=precision, **heard.workbench_options())
     experiment = workbench.experiment(
-        combination, preset=values, environment=environment, seed=seed
+        combination,
+        preset=values,
+        environment=environment,
+        seed=seed,
+        condition=conditions[0] if conditions else None,
     )
     record = store.get(experiment.key)
     if record is None or record.status != "finished":

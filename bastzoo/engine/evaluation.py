@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from bastzoo.acoustics import SAMPLE_RATE
-from bastzoo.data.embedded import ClipSet
+from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
+from bastzoo.data.batches import ClipSet
 from bastzoo.engine.metrics import (
     ad_by_sound,
     angular_distance,
@@ -47,16 +47,16 @@ def localize(model: nn.Module, clips: ClipSet, *, batch: int, accelerator: Accel
     head = accelerator.unwrap_model(model).head
     rows: list[tuple[torch.Tensor, ...]] = []
     vectors: list[torch.Tensor] = []
-    for rendered in clips.in_order(batch):
+    for part in clips.in_order(batch):
         with accelerator.autocast():
-            outputs = model(rendered.clips)
+            outputs = model(part.inputs)
         outputs = {name: value.float() for name, value in outputs.items()}
         rows.append(
             (
                 head.decode(outputs)["direction"],
-                rendered.targets["direction"],
-                rendered.sounds,
-                rendered.rooms,
+                part.targets["direction"],
+                part.sounds,
+                part.rooms,
             )
         )
         if "vector" in outputs:
@@ -72,7 +72,7 @@ def localize(model: nn.Module, clips: ClipSet, *, batch: int, accelerator: Accel
 def localize_baseline(baseline: Any, clips: ClipSet, *, batch: int) -> Answers:
     """Ask a fitted baseline for the direction of every clip of a split."""
     rows = [
-        (baseline.predict(b.clips), b.targets["direction"], b.sounds, b.rooms)
+        (baseline.predict(b.inputs), b.targets["direction"], b.sounds, b.rooms)
         for b in clips.in_order(batch)
     ]
     directions, targets, sounds, rooms = (
@@ -116,20 +116,20 @@ def _metrics(answers: Answers, which: Any) -> dict[str, Any]:
 def cost(
     model: nn.Module,
     *,
-    samples: int,
+    shape: tuple[int, ...],
     accelerator: Accelerator,
     repeats: int = 100,
 ) -> dict[str, Any]:
     """What one clip costs: parameters, MACs, and latency at batch 1, frontend included.
+
+    shape: of one input: (2, N) for a clip, (2, C, F, T) for features that come ready.
 
     MACs are half of the floating-point operations that torch's counter sees: matrix products,
     convolutions, attention and the selective scan; norms, activations and FFTs are not counted.
     """
     model.eval()
     device = accelerator.device
-    clip = torch.randn(
-        1, 2, samples, device=device, generator=torch.Generator(device).manual_seed(0)
-    )
+    clip = torch.randn(1, *shape, device=device, generator=torch.Generator(device).manual_seed(0))
     # torch's counter does not know the fused attention of a CPU; written out it counts every product.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model(clip)
@@ -149,7 +149,7 @@ def cost(
         "macs": counter.get_total_flops() // 2,
         "latency_p50_ms": 1e3 * float(p50),
         "latency_p95_ms": 1e3 * float(p95),
-        "real_time_factor": float(p50) / (samples / SAMPLE_RATE),
+        "real_time_factor": float(p50) / (CLIP_SAMPLES / SAMPLE_RATE),
     }
 
 

@@ -1,6 +1,6 @@
 """Training: one loop, short enough to read in one sitting.
 
-Clips are rendered on the training device, batch by batch, in an order that depends on the seed alone;
+Clips are rendered (or read) batch by batch, in an order that depends on the seed alone;
 so the same experiment on the same machine gives the same weights, bit for bit on a CPU.
 """
 
@@ -18,7 +18,7 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd as _Convolution
 
-from bastzoo.data.embedded import ClipSet
+from bastzoo.data.batches import ClipSet
 from bastzoo.engine.evaluation import localize
 from bastzoo.engine.metrics import angular_distance
 from bastzoo.engine.observer import Observer, Silent
@@ -78,9 +78,9 @@ def train(
     observer.training_started(recipe.steps)
     for step in range(1, recipe.steps + 1):
         wrapped.train()
-        batch = training.render(next(batches))
+        batch = training.take(next(batches))
         with accelerator.autocast():
-            value = loss(wrapped(batch.clips), batch.targets)
+            value = loss(wrapped(batch.inputs), batch.targets)
         accelerator.backward(value)
         accelerator.clip_grad_norm_(wrapped.parameters(), recipe.clip_norm)
         rate = float(schedule.get_last_lr()[0])

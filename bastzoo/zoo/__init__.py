@@ -122,7 +122,15 @@ def bastzoo_heads() -> list[Component]:
             citation=_BAST,
             licence=_LICENCE,
             gives=("vector",),
-        )
+        ),
+        Component(
+            kind="head",
+            name="direction",
+            target="bastzoo.zoo.heads:Direction",
+            summary="(x, y, z) of the direction, elevation included",
+            licence=_LICENCE,
+            gives=("vector",),
+        ),
     ]
 
 
@@ -137,7 +145,14 @@ def bastzoo_frontends() -> list[Component]:
             summary="BAST's log power spectrogram, z-scored over both ears: 129 × 61",
             citation=_BAST,
             licence=_LICENCE,
-        )
+        ),
+        Component(
+            kind="frontend",
+            name="precomputed",
+            target="bastzoo.zoo.frontends:Precomputed",
+            summary="spectrograms that come ready-made, from a CSV index (--csv)",
+            licence=_LICENCE,
+        ),
     ]
 
 

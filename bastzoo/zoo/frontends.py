@@ -1,9 +1,10 @@
-"""From waveforms to what an encoder sees: BAST's log power spectrogram."""
+"""From waveforms to what an encoder sees: BAST's log power spectrogram, or what data brings itself."""
 
 from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -104,3 +105,30 @@ class Spectrogram(nn.Module):
 @functools.lru_cache
 def _tukey(width: int) -> Tensor:
     return torch.from_numpy(get_window(("tukey", 0.25), width))
+
+
+class Precomputed(nn.Module):
+    """No frontend: the data holds features `[B, 2, C, F, T]` already, which models take as they are.
+
+    shape: (C, F, T) of the data; the data set decides it. Raises ComponentError without one.
+    """
+
+    def __init__(self, *, shape: Sequence[int] | None = None) -> None:
+        super().__init__()
+        if shape is None:
+            raise ComponentError(
+                "The frontend 'precomputed' is for data that holds spectrograms; give some with --csv, "
+                "or choose another frontend."
+            )
+        channels, bands, frames = shape
+        self.shape = (int(channels), int(bands), int(frames))
+
+    def output_shape(self, samples: int) -> tuple[int, int, int]:
+        """Return the data's (C, F, T), however many samples a clip has."""
+        return self.shape
+
+    def forward(self, clips: Float[Tensor, "B 2 N"]) -> Float[Tensor, "B 2 C F T"]:
+        """Refuse: there is no way from a clip to features that somebody else computed."""
+        raise ComponentError(
+            "The frontend 'precomputed' cannot make features of clips; choose another frontend."
+        )

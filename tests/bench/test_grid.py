@@ -9,7 +9,7 @@ import pytest
 
 from bastzoo.bench.grid import PAPER_AXES, axis, combinations
 from bastzoo.bench.plan import plan
-from bastzoo.bench.runner import Workbench
+from bastzoo.bench.workbench import Workbench
 from bastzoo.bench.store import RunStore
 from bastzoo.errors import CombinationError, ComponentError, SetupError
 from bastzoo.experiment import load_preset
@@ -79,7 +79,8 @@ def test_a_loss_that_a_head_cannot_feed_is_refused_or_left_out_on_demand() -> No
     with pytest.raises(CombinationError, match="'MSE' needs the output 'vector'"):
         combinations(axes, registry)
     rows = combinations(axes, registry, skip_misfits=True)
-    assert [(row.loss, row.head) for row in rows] == [("MSE", "azimuth"), ("entropy", "sectors")]
+    fitting = [("MSE", "azimuth"), ("MSE", "direction"), ("entropy", "sectors")]
+    assert [(row.loss, row.head) for row in rows] == fitting
 
 
 def test_a_plan_gives_sizes_and_times_and_knows_what_is_done(

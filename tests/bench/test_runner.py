@@ -7,14 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bastzoo.bench.runner import (
-    Workbench,
-    baseline_experiment,
-    baseline_run,
-    evaluate_run,
-    train_run,
-)
+from bastzoo.bench.runner import baseline_experiment, baseline_run, track_run, train_run
 from bastzoo.bench.store import RunStore
+from bastzoo.bench.tracks import environment_track
+from bastzoo.bench.workbench import Workbench
 from bastzoo.engine.metrics import angular_distance
 from bastzoo.errors import RecordError, SetupError
 from bastzoo.experiment import Combination, load_preset
@@ -83,8 +79,9 @@ def test_the_weights_that_are_kept_give_the_metrics_that_are_recorded(
     record = run(workbench, store, tiny_preset, backbone="vanilla")
     path = store.path(record.key)
     assert path is not None
-    again = evaluate_run(path, record, workbench=workbench, environment="ri01")
-    assert again == record.evaluation
+    again = track_run(record, environment_track("RI01"), workbench=workbench, store=store)
+    assert again.cases[0].evaluation == record.evaluation
+    assert store.track(record.key, "RI01") == again
 
 
 def test_a_run_of_another_version_of_a_component_is_not_evaluated(
@@ -100,7 +97,7 @@ def test_a_run_of_another_version_of_a_component_is_not_evaluated(
     changed = {"components": {**components, "backbone": newer}}
     other = record.model_copy(update={"experiment": record.experiment.model_copy(update=changed)})
     with pytest.raises(RecordError, match=r"with version 2 .* here it has version 1"):
-        evaluate_run(path, other, workbench=workbench, environment="RI01")
+        track_run(other, environment_track("RI01"), workbench=workbench, store=store)
 
 
 def test_a_component_that_raises_fails_its_run_and_leaves_a_traceback(
@@ -116,7 +113,7 @@ def test_a_component_that_raises_fails_its_run_and_leaves_a_traceback(
     path = store.path(record.key)
     assert path is not None
     with pytest.raises(RecordError, match="no trained model"):
-        evaluate_run(path, record, workbench=workbench, environment="RI01")
+        track_run(record, environment_track("RI01"), workbench=workbench, store=store)
 
 
 def test_a_baseline_is_fitted_on_whole_sounds_and_recorded_without_weights(

@@ -133,7 +133,7 @@ def test_evaluate_prints_each_environment_and_keeps_the_result(
     assert "RI01" in done.stdout
     assert "RI02" in done.stdout
     run = RunStore(folder / "runs").find("mamba-SUB-MIX-SP")
-    assert (run / "evaluation-RI02.json").is_file()
+    assert (run / "track-RI02.json").is_file()
     # The rooms of RI are the test of RI01 and RI02 on the same sounds.
     listed = json.loads(bastzoo(*words, "--json", cwd=folder).stdout)
     record = json.loads((run / "record.json").read_text())

@@ -8,16 +8,16 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from bastzoo.data.embedded import ClipSet, EmbeddedData
+from bastzoo.data.rendered import RenderedClips, RenderedData
 from bastzoo.data.environments import ri
 from bastzoo.engine.evaluation import Answers, cost, localize, localize_baseline, score
 from bastzoo.experiment import DataSize
 
 
 @pytest.fixture(scope="module")
-def clips() -> ClipSet:
+def clips() -> RenderedClips:
     size = DataSize(train_sounds=1, validation_sounds=1, test_sounds=3, azimuth_step=45)
-    return EmbeddedData(environment=ri(), size=size).split("test")
+    return RenderedData(environment=ri(), size=size).split("test")
 
 
 class Forward(nn.Module):
@@ -53,14 +53,14 @@ class Sectors(Forward):
 class Oracle:
     """A baseline that is told the truth, clip by clip in the order of the indices."""
 
-    def __init__(self, clips: ClipSet) -> None:
+    def __init__(self, clips: RenderedClips) -> None:
         self.truth = [b.targets["direction"] for b in clips.in_order(7)]
 
     def predict(self, clips: Tensor) -> Tensor:
         return self.truth.pop(0)
 
 
-def test_a_model_that_always_answers_front_is_at_90_degrees(clips: ClipSet) -> None:
+def test_a_model_that_always_answers_front_is_at_90_degrees(clips: RenderedClips) -> None:
     answers = localize(Forward(), clips, batch=5, accelerator=Accelerator(cpu=True))
     found = score(answers, clips)
     assert len(answers.directions) == len(clips)
@@ -70,7 +70,7 @@ def test_a_model_that_always_answers_front_is_at_90_degrees(clips: ClipSet) -> N
     assert [point["azimuth"] for point in found["by_azimuth"]] == list(range(-135, 181, 45))
 
 
-def test_a_head_that_gives_no_vector_has_every_metric_but_the_mse(clips: ClipSet) -> None:
+def test_a_head_that_gives_no_vector_has_every_metric_but_the_mse(clips: RenderedClips) -> None:
     answers = localize(Sectors(), clips, batch=5, accelerator=Accelerator(cpu=True))
     assert answers.raw is None
     found = score(answers, clips)
@@ -78,7 +78,7 @@ def test_a_head_that_gives_no_vector_has_every_metric_but_the_mse(clips: ClipSet
     assert found["metrics"]["ad_mean"] == pytest.approx(90, abs=1e-3)
 
 
-def test_a_perfect_baseline_has_no_error_in_any_room_or_sound(clips: ClipSet) -> None:
+def test_a_perfect_baseline_has_no_error_in_any_room_or_sound(clips: RenderedClips) -> None:
     found = score(localize_baseline(Oracle(clips), clips, batch=7), clips)
     assert found["metrics"]["ad_mean"] == pytest.approx(0, abs=1e-4)
     assert found["metrics"]["mse"] is None
@@ -86,9 +86,9 @@ def test_a_perfect_baseline_has_no_error_in_any_room_or_sound(clips: ClipSet) ->
     assert found["by_sound"]["sounds"] == list(clips.sound_ids)
 
 
-def test_an_answer_without_a_direction_counts_as_90_and_is_counted(clips: ClipSet) -> None:
+def test_an_answer_without_a_direction_counts_as_90_and_is_counted(clips: RenderedClips) -> None:
     truth = torch.cat([b.targets["direction"] for b in clips.in_order(64)]).numpy()
-    batch = clips.render(torch.arange(len(clips)))
+    batch = clips.take(torch.arange(len(clips)))
     broken = truth.copy()
     broken[: len(truth) // 2] = np.nan
     answers = Answers(broken, truth, None, batch.sounds.numpy(), batch.rooms.numpy())
@@ -98,7 +98,7 @@ def test_an_answer_without_a_direction_counts_as_90_and_is_counted(clips: ClipSe
 
 
 def test_the_cost_counts_the_multiplications_of_a_linear_layer() -> None:
-    spent = cost(Forward(), samples=8000, accelerator=Accelerator(cpu=True), repeats=3)
+    spent = cost(Forward(), shape=(2, 8000), accelerator=Accelerator(cpu=True), repeats=3)
     assert spent["macs"] == 32_000
     assert spent["parameters"] == 32_002
     assert 0 < spent["latency_p50_ms"] <= spent["latency_p95_ms"]

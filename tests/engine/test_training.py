@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from bastzoo.data.embedded import ClipSet, EmbeddedData
+from bastzoo.data.rendered import RenderedClips, RenderedData
 from bastzoo.data.environments import ri01
 from bastzoo.engine.evaluation import localize
 from bastzoo.engine.metrics import angular_distance
@@ -56,9 +56,9 @@ def squared_error(outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> Ten
 
 
 @pytest.fixture(scope="module")
-def splits() -> tuple[ClipSet, ClipSet]:
+def splits() -> tuple[RenderedClips, RenderedClips]:
     size = DataSize(train_sounds=6, validation_sounds=2, test_sounds=1, azimuth_step=30)
-    data = EmbeddedData(environment=ri01(), size=size)
+    data = RenderedData(environment=ri01(), size=size)
     return data.split("train"), data.split("validation")
 
 
@@ -67,7 +67,7 @@ def accelerator() -> Accelerator:
     return Accelerator(cpu=True)
 
 
-def run(splits: tuple[ClipSet, ClipSet], accelerator: Accelerator, **changes):
+def run(splits: tuple[RenderedClips, RenderedClips], accelerator: Accelerator, **changes):
     loss = changes.pop("loss", squared_error)
     seed = changes.pop("seed", 0)
     observer = changes.pop("observer", None)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from bastzoo.data.embedded import ClipSet, EmbeddedData, azimuth_grid, data_digest
+from bastzoo.acoustics.heads import default_head, kemar
+from bastzoo.data.rendered import RenderedClips, RenderedData, azimuth_grid, data_digest
 from bastzoo.data.environments import Environment, ri, ri01, ri02
 from bastzoo.directions import azimuth_of
 from bastzoo.experiment import DataSize
@@ -15,16 +16,16 @@ SIZE = DataSize(train_sounds=4, validation_sounds=2, test_sounds=3, azimuth_step
 
 
 @pytest.fixture(scope="module")
-def data() -> EmbeddedData:
-    return EmbeddedData(environment=ri(), size=SIZE)
+def data() -> RenderedData:
+    return RenderedData(environment=ri(), size=SIZE)
 
 
 @pytest.fixture(scope="module")
-def test_split(data: EmbeddedData) -> ClipSet:
+def test_split(data: RenderedData) -> RenderedClips:
     return data.split("test")
 
 
-def test_no_sound_is_in_two_splits(data: EmbeddedData) -> None:
+def test_no_sound_is_in_two_splits(data: RenderedData) -> None:
     ids = [set(data.split(name).sound_ids) for name in ("train", "validation", "test")]
     assert not ids[0] & ids[1]
     assert not ids[0] & ids[2]
@@ -32,48 +33,48 @@ def test_no_sound_is_in_two_splits(data: EmbeddedData) -> None:
     assert [len(i) for i in ids] == [4, 2, 3]
 
 
-def test_every_sound_is_heard_in_every_room_from_every_azimuth(test_split: ClipSet) -> None:
-    batch = test_split.render(torch.arange(len(test_split)))
+def test_every_sound_is_heard_in_every_room_from_every_azimuth(test_split: RenderedClips) -> None:
+    batch = test_split.take(torch.arange(len(test_split)))
     azimuths = np.rint(azimuth_of(batch.targets["direction"].numpy().astype(np.float64)))
     heard = {*zip(batch.sounds.tolist(), batch.rooms.tolist(), azimuths.tolist(), strict=True)}
     assert len(test_split) == 3 * 2 * 4 == len(heard)
     assert {a for _, _, a in heard} == {-90.0, 0.0, 90.0, 180.0}
 
 
-def test_a_clip_is_the_same_in_any_order_and_any_batch(test_split: ClipSet) -> None:
-    whole = test_split.render(torch.arange(len(test_split))).clips
+def test_a_clip_is_the_same_in_any_order_and_any_batch(test_split: RenderedClips) -> None:
+    whole = test_split.take(torch.arange(len(test_split))).inputs
     order = torch.randperm(len(test_split), generator=torch.Generator().manual_seed(0))
-    again = torch.cat([test_split.render(part).clips for part in order.split(5)])
+    again = torch.cat([test_split.take(part).inputs for part in order.split(5)])
     # FFTs of different batch sizes may round differently in the last bit.
     torch.testing.assert_close(again, whole[order], rtol=0, atol=1e-6 * float(whole.abs().max()))
 
 
-def test_sounds_on_the_left_are_louder_in_the_left_ear(test_split: ClipSet) -> None:
-    batch = test_split.render(torch.arange(len(test_split)))
-    left, right = batch.clips.square().mean(dim=2).unbind(dim=1)
+def test_sounds_on_the_left_are_louder_in_the_left_ear(test_split: RenderedClips) -> None:
+    batch = test_split.take(torch.arange(len(test_split)))
+    left, right = batch.inputs.square().mean(dim=2).unbind(dim=1)
     y = batch.targets["direction"][:, 1]
     assert (left > right)[y > 0.9].all()
     assert (left < right)[y < -0.9].all()
 
 
 def test_test_sounds_of_a_small_preset_are_the_first_of_a_larger_one() -> None:
-    larger = EmbeddedData(environment=ri01(), size=SIZE.model_copy(update={"test_sounds": 5}))
-    small = EmbeddedData(environment=ri01(), size=SIZE)
+    larger = RenderedData(environment=ri01(), size=SIZE.model_copy(update={"test_sounds": 5}))
+    small = RenderedData(environment=ri01(), size=SIZE)
     assert larger.split("test").sound_ids[:3] == small.split("test").sound_ids
 
 
 def test_the_digest_changes_with_whatever_changes_the_clips() -> None:
     digests = {
-        data_digest(ri(), SIZE, "head"),
-        data_digest(ri01(), SIZE, "head"),
-        data_digest(ri02(), SIZE, "head"),
-        data_digest(ri(), SIZE, "other head"),
-        data_digest(ri(), SIZE.model_copy(update={"corpus_seed": 1}), "head"),
-        data_digest(ri(), SIZE.model_copy(update={"azimuth_step": 45}), "head"),
+        data_digest(ri(), SIZE, head=default_head()),
+        data_digest(ri01(), SIZE, head=default_head()),
+        data_digest(ri02(), SIZE, head=default_head()),
+        data_digest(ri(), SIZE, head=kemar()),
+        data_digest(ri(), SIZE.model_copy(update={"corpus_seed": 1}), head=default_head()),
+        data_digest(ri(), SIZE.model_copy(update={"azimuth_step": 45}), head=default_head()),
     }
     assert len(digests) == 6
     renamed = Environment("another name", ri().rooms)
-    assert data_digest(renamed, SIZE, "head") in digests
+    assert data_digest(renamed, SIZE, head=default_head()) in digests
 
 
 @pytest.mark.parametrize("step", [5, 10, 60, 90, 360])

@@ -1,0 +1,260 @@
+"""The workbench: what the runs of a process share. Registry, device, precision, and data once made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+
+from bastzoo.acoustics import CLIP_SAMPLES
+from bastzoo.acoustics.heads import Head, default_head
+from bastzoo.bench.grid import READY_MADE
+from bastzoo.conditions import Condition, DataSource
+from bastzoo.data.batches import SPLITS, DataSet, Split
+from bastzoo.data.environments import Environment
+from bastzoo.data.rendered import RenderedData, data_digest, directions_of
+from bastzoo.errors import BastzooError, ComponentError, DataError, SetupError
+from bastzoo.experiment import (
+    MODEL_KINDS,
+    Combination,
+    DataSize,
+    Experiment,
+    Preset,
+    ResolvedComponent,
+    resolve,
+)
+from bastzoo.model import BinauralLocalizer, build_localizer
+from bastzoo.registry import Component, Registry
+
+if TYPE_CHECKING:
+    from bastzoo.acoustics.sounds import Corpus
+    from bastzoo.data.recorded.convert import Progress
+
+
+class Workbench:
+    """What runs share within a process.
+
+    source: where clips come from; every experiment of the workbench hears the same data.
+    cache, cache_dtype: where features of recorded data are kept, and in which precision.
+    progress: told how far a conversion of recorded data is.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        device: str = "auto",
+        precision: str = "no",
+        source: DataSource | None = None,
+        cache: Path | None = None,
+        cache_dtype: str = "float16",
+        progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.registry = registry
+        self.precision = precision
+        self.accelerator = _accelerator(device, precision)
+        self.source = source or DataSource()
+        self._cache = {"cache": cache, "dtype": cache_dtype, "progress": progress}
+        self._data: dict[tuple[str, ...], DataSet] = {}
+        self._corpora: dict[DataSize, Mapping[Split, Corpus]] = {}
+        self._own_head: Head | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """The device that models train on and clips are rendered on."""
+        return self.accelerator.device
+
+    def environment(self, name: str) -> Environment:
+        """Build an environment by name. Raises ComponentError when its plugin raises."""
+        component = self.registry.get("environment", name)
+        try:
+            return component.build()
+        except BastzooError:
+            raise
+        except Exception as error:  # third-party code: its defect is a sentence, not our traceback
+            raise ComponentError(
+                f"The environment {component.name!r} of {component.distribution} cannot be built: "
+                f"{type(error).__name__}: {error}."
+            ) from error
+
+    def environment_name(self, name: str) -> str:
+        """Spell an environment as its component does; recorded data has names of its own."""
+        if self.source.layout == "csv":
+            return "CSV"
+        if self.source.layout == "bast":
+            return name.upper()
+        return self.registry.get("environment", name).name
+
+    def digest(
+        self, environment: str, size: DataSize, condition: Condition, frontend: ResolvedComponent
+    ) -> str:
+        """The digest of an environment's data; rendered data need not be rendered for it."""
+        if self.source.layout != "rendered":
+            return self.data(environment, size, condition, frontend).digest
+        return data_digest(
+            self.environment(environment),
+            size,
+            head=self.head(size),
+            condition=condition,
+            corpora=self._sounds(size),
+        )
+
+    def data(
+        self, environment: str, size: DataSize, condition: Condition, frontend: ResolvedComponent
+    ) -> DataSet:
+        """The data of an environment under a condition, shared by all runs of this process.
+
+        Raises DataError for recorded data under any condition but the one it was recorded in.
+        """
+        if self.source.layout != "rendered":
+            if condition != Condition():
+                raise DataError(
+                    f"Recorded data cannot be heard under another condition ({condition}); "
+                    "leave --data and --csv away to render clips."
+                )
+            key = (environment, str(size.validation_sounds), frontend.model_dump_json())
+            if key not in self._data:
+                self._data[key] = self._recorded(environment, size, frontend)
+            return self._data[key]
+        name = (self.digest(environment, size, condition, frontend),)
+        if name not in self._data:
+            self._data[name] = RenderedData(
+                environment=self.environment(environment),
+                size=size,
+                condition=condition,
+                head=self.head(size),
+                corpora=self._sounds(size),
+                device=self.device,
+            )
+        return self._data[name]
+
+    def data_of(self, experiment: Experiment) -> DataSet:
+        """The data that an experiment trains, validates and is tested on."""
+        return self.data(
+            experiment.environment,
+            experiment.preset.data,
+            experiment.condition,
+            experiment.components["frontend"],
+        )
+
+    def head(self, size: DataSize) -> Head:
+        """The data's own head: that of `--hrtf`, or the default one."""
+        if self._own_head is None:
+            self._own_head = default_head()
+            if self.source.hrtf is not None:
+                from bastzoo.acoustics.heads import interpolated, read_sofa
+
+                self._own_head = read_sofa(self.source.hrtf)
+                if self.source.hrtf_directions == "interpolated":
+                    for kind in ("grid", "between", "sphere"):
+                        wanted = directions_of(kind, size.azimuth_step)
+                        self._own_head = interpolated(self._own_head, wanted)
+        return self._own_head
+
+    def _sounds(self, size: DataSize) -> Mapping[Split, Corpus] | None:
+        """The sounds of `--sounds`, read once a process; None for the embedded corpus."""
+        if self.source.sounds is None:
+            return None
+        if size not in self._corpora:
+            from bastzoo.acoustics.recordings import read_sound_folder
+
+            counts = {split: getattr(size, f"{split}_sounds") for split in SPLITS}
+            read = read_sound_folder(Path(self.source.sounds), counts, seed=size.corpus_seed)
+            self._corpora[size] = {split: read[split] for split in SPLITS}
+        return self._corpora[size]
+
+    def _recorded(self, environment: str, size: DataSize, frontend: ResolvedComponent) -> DataSet:
+        from bastzoo.data.recorded.dataset import open_recorded
+
+        return open_recorded(
+            self.source,
+            environment=environment,
+            size=size,
+            frontend=self.component("frontend", frontend),
+            device=self.device,
+            **self._cache,
+        )
+
+    def experiment(
+        self,
+        combination: Combination,
+        *,
+        preset: Preset,
+        environment: str,
+        seed: int,
+        condition: Condition | None = None,
+    ) -> Experiment:
+        """Resolve a combination with this workbench's registry, data and precision."""
+        condition = condition or Condition()
+        frontend = ResolvedComponent.of(self.registry.get("frontend", combination.frontend), preset)
+        digest = self.digest(environment, preset.data, condition, frontend)
+        parameters = {}
+        if self.source.layout == "csv":
+            shape = self.data(environment, preset.data, condition, frontend).feature_shape
+            parameters["frontend"] = {"shape": shape}
+        return resolve(
+            combination,
+            registry=self.registry,
+            preset=preset,
+            environment=self.environment_name(environment),
+            data_digest=digest,
+            source=self.source,
+            condition=condition,
+            parameters=parameters,
+            seed=seed,
+            precision=self.precision,
+        )
+
+    def build(self, experiment: Experiment) -> BinauralLocalizer:
+        """Build the untrained model of an experiment; its seed decides the weights."""
+        set_seed(experiment.seed)
+        return build_localizer(
+            {kind: self.component(kind, experiment.components[kind]) for kind in MODEL_KINDS},
+            sharing=experiment.combination.sharing,
+            size=experiment.preset.model.model_dump(),
+            samples=CLIP_SAMPLES,
+        )
+
+    def component(self, kind: str, resolved: ResolvedComponent) -> Component:
+        """The registered component, with the parameters that an experiment was resolved with."""
+        return replace(self.registry.get(kind, resolved.name), parameters=resolved.parameters)
+
+
+def input_shape(experiment: Experiment) -> tuple[int, ...]:
+    """The shape of one input of an experiment's model: a clip, or features that come ready-made."""
+    shape = experiment.components["frontend"].parameters.get("shape")
+    if experiment.combination.frontend == READY_MADE and shape is not None:
+        return (2, *shape)
+    return (2, CLIP_SAMPLES)
+
+
+def usual_frontend(registry: Registry) -> ResolvedComponent:
+    """The frontend that recorded data is checked and kept with when only its clips are wanted."""
+    component = registry.get("frontend", "spectrogram")
+    return ResolvedComponent(
+        name=component.name,
+        version=component.version,
+        target=component.target,
+        parameters=dict(component.parameters),
+    )
+
+
+def _accelerator(device: str, precision: str) -> Accelerator:
+    """Make the accelerator of a device: `auto`, `cpu`, `cuda` or `mps`."""
+    if device not in ("auto", "cpu", "cuda", "mps"):
+        raise SetupError(f"There is no device {device!r}; use auto, cpu, cuda or mps.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise SetupError(
+            "The device 'cuda' was asked for, but torch sees no CUDA GPU here; "
+            "use --device cpu, or see `bastzoo doctor`."
+        )
+    if device == "mps" and not torch.backends.mps.is_available():
+        raise SetupError("The device 'mps' was asked for, but torch sees none; use --device cpu.")
+    if precision == "fp16" and (device == "cpu" or not torch.cuda.is_available()):
+        raise SetupError("fp16 training needs a CUDA GPU; use --precision bf16 or no.")
+    return Accelerator(cpu=device == "cpu", mixed_precision=precision)

@@ -1,0 +1,201 @@
+"""`bastzoo data`: render clips to disk, convert recordings, and say what is in a data set."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bastzoo.cli.options import Heard, data_options
+
+if TYPE_CHECKING:
+    from bastzoo.conditions import Condition
+
+_PRESET = click.option(
+    "--preset",
+    default="quick",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="How many sounds each split has: quick, standard, paper, or a TOML file.",
+)
+_ENVIRONMENT = click.option(
+    "--env", "environment", default="RI", show_default=True, metavar="NAME", help="Environment."
+)
+
+
+@click.group()
+def data() -> None:
+    """Render clips to disk, convert recordings, and say what is in a data set."""
+
+
+@data.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR")
+@click.option(
+    "--layout",
+    type=click.Choice(["bast", "csv"]),
+    default="bast",
+    show_default=True,
+    help="A folder of WAV files as BAST reads it, or a CSV index of spectrograms.",
+)
+@_PRESET
+@_ENVIRONMENT
+@click.option("--snr", metavar="DB|mix|clean", default="clean", show_default=True)
+@click.option(
+    "--noise", type=click.Choice(["speech", "white"]), default="speech", show_default=True
+)
+@click.option("--heads", type=click.Choice(["own", "family"]), default="own", show_default=True)
+@click.option("--duration", type=click.FloatRange(0, 500, min_open=True), metavar="MS")
+@click.option(
+    "--directions",
+    type=click.Choice(["grid", "between", "sphere"]),
+    default="grid",
+    show_default=True,
+    help="The grid's azimuths, those halfway between, or a grid over the sphere.",
+)
+@click.option(
+    "--frontend",
+    default="spectrogram",
+    show_default=True,
+    metavar="NAME",
+    help="With --layout csv.",
+)
+@click.option(
+    "--gain",
+    type=float,
+    metavar="DB",
+    help="Level of 16-bit files; default: -18, which leaves room for the loudest embedded clip.",
+)
+@data_options(recorded=False)
+def render(
+    out: Path,
+    layout: str,
+    preset: str,
+    environment: str,
+    snr: str,
+    noise: Any,
+    heads: str,
+    duration: float | None,
+    directions: Any,
+    frontend: str,
+    gain: float | None,
+    heard: Heard,
+) -> None:
+    """Write a rendered data set to the folder --out, for other programs or for --data and --csv.
+
+    Example: bastzoo data render --layout bast --out clips
+    """
+    from bastzoo.bench.tracks import training_conditions
+    from bastzoo.cli.progress import CountProgress, say
+    from bastzoo.experiment import load_preset
+    from bastzoo.plugins import default_registry
+
+    registry = default_registry()
+    registry.get("environment", environment).require()
+    values = load_preset(preset)
+    (condition,) = training_conditions([snr], noise, heads)
+    condition = type(condition).model_validate(
+        {**condition.model_dump(), "duration_ms": duration, "directions": directions}
+    )
+
+    from bastzoo.bench.workbench import Workbench, usual_frontend
+    from bastzoo.data.export import GAIN_DB, write_bast_folder, write_csv_index
+    from bastzoo.data.rendered import RenderedData
+
+    workbench = Workbench(registry, source=heard.source)
+    found = workbench.data(environment, values.data, condition, usual_frontend(registry))
+    assert isinstance(found, RenderedData)
+    about = _about(found, condition, environment, preset, heard)
+    progress, started = CountProgress("Wrote", "clips"), time.perf_counter()
+    if layout == "bast":
+        written = write_bast_folder(
+            found,
+            out,
+            room_names=_room_names(registry, workbench),
+            gain_db=GAIN_DB if gain is None else gain,
+            about=about,
+            progress=progress,
+        )
+    else:
+        module = registry.get("frontend", frontend).build().to(workbench.device)
+        written = write_csv_index(found, out, frontend=module, about=about, progress=progress)
+    say(f"Wrote {written.clips:,} clips to {out}/ in {time.perf_counter() - started:.0f} s.")
+    if written.clipped_samples:
+        say(
+            f"{written.clipped_samples:,} samples were too loud for 16 bits and are clipped; "
+            "render again with a lower --gain."
+        )
+
+
+def _about(
+    found: Any, condition: Condition, environment: str, preset: str, heard: Heard
+) -> dict[str, object]:
+    """What the folder's own file says of how its clips were made."""
+    from bastzoo import __version__
+
+    return {
+        "made_by": f"bastzoo {__version__}, bastzoo data render",
+        "environment": environment,
+        "preset": preset,
+        "condition": condition.model_dump(mode="json"),
+        "head": found.head.id,
+        "head_digest": found.head.digest,
+        "sounds": heard.source.sounds or "embedded corpus",
+        "data_digest": found.digest,
+    }
+
+
+def _room_names(registry: Any, workbench: Any) -> dict[str, str]:
+    """What BAST calls a room: the environment that consists of it alone."""
+    names = {}
+    for name in registry.names("environment"):
+        if registry.get("environment", name).availability().ok:
+            rooms = workbench.environment(name).rooms
+            if len(rooms) == 1 and name.upper().startswith("RI"):
+                names[rooms[0].name] = name.upper()
+    return names
+
+
+@data.command()
+@_PRESET
+@_ENVIRONMENT
+@click.option("--frontend", metavar="NAME", help="Features to keep; default: spectrogram.")
+@click.option("--verify", is_flag=True, help="Check every byte of what is kept already.")
+@data_options(rendered=False)
+def convert(
+    preset: str, environment: str, frontend: str | None, verify: bool, heard: Heard
+) -> None:
+    """Convert recorded data into the cache that training reads; `bench` and `train` do it too.
+
+    Example: bastzoo data convert --data clips
+    """
+    from bastzoo.bench.grid import READY_MADE, check_frontends
+    from bastzoo.cli.progress import say
+    from bastzoo.experiment import ResolvedComponent, load_preset
+    from bastzoo.plugins import default_registry
+
+    layout = heard.source.layout
+    if layout == "rendered":
+        raise click.UsageError("Name the data with --data or --csv.")
+    registry = default_registry()
+    values = load_preset(preset)
+    chosen = frontend or (READY_MADE if layout == "csv" else "spectrogram")
+    check_frontends([chosen], layout)
+    component = ResolvedComponent.of(registry.get("frontend", chosen), values)
+
+    from bastzoo.bench.workbench import Workbench
+    from bastzoo.conditions import Condition
+    from bastzoo.data.recorded.dataset import RecordedData
+
+    started = time.perf_counter()
+    workbench = Workbench(registry, device="cpu", **heard.workbench_options())
+    found = workbench.data(environment, values.data, Condition(), component)
+    assert isinstance(found, RecordedData)
+    if verify:
+        found.cache.verify()
+    skipped = f"; {found.skipped:,} rows left out" if found.skipped else ""
+    say(
+        f"{len(found.index):,} clips are in {found.cache.folder} "
+        f"({time.perf_counter() - started:.1f} s{skipped})."
+    )

@@ -1,0 +1,110 @@
+"""What is heard: where clips come from, and under which conditions.
+
+Both are data, without torch, so that an experiment can be planned and a mistake answered at once.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Noise = Literal["speech", "white"]
+Directions = Literal["grid", "between", "sphere"]
+Layout = Literal["rendered", "bast", "csv"]
+
+CLEAN: None = None
+"""The SNR of a clip without noise."""
+
+MIXED_SNR: tuple[float | None, ...] = (0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0, CLEAN)
+"""The SNRs of the protocol, dB: what a mixture draws from."""
+
+FAMILY_FOR_TRAINING = tuple(range(1, 9))
+FAMILY_FOR_TEST = tuple(range(9, 13))
+"""Numbers of the virtual heads that the track `unseen-head` trains on and tests with."""
+
+
+class Condition(BaseModel):
+    """How the sounds of a split are heard, beyond their environment.
+
+    heads: 0 is the data's own head, from 1 on members of the family of virtual heads; every sound is
+        heard with each.
+    snr_db: signal-to-noise ratios; each clip gets one of them, drawn by its index. None: no noise.
+    noise: a diffuse field of speech-shaped or white noise.
+    duration_ms: how much of the clip is heard, from its beginning; the rest is silence. None: all.
+    directions: the azimuths of the grid, those halfway between them, or a grid over the sphere.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    heads: tuple[int, ...] = (0,)
+    snr_db: tuple[float | None, ...] = (CLEAN,)
+    noise: Noise = "speech"
+    duration_ms: float | None = Field(default=None, gt=0, le=500)
+    directions: Directions = "grid"
+
+    @field_validator("heads", "snr_db")
+    @classmethod
+    def _some(cls, values: tuple[object, ...]) -> tuple[object, ...]:
+        if not values:
+            raise ValueError("give at least one")
+        return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_noise_has_no_kind(cls, values: dict[str, object]) -> dict[str, object]:
+        """Two conditions without noise are one, whichever noise they do not have."""
+        if all(snr is None for snr in values.get("snr_db") or (None,)):  # type: ignore[attr-defined]
+            return {name: value for name, value in values.items() if name != "noise"}
+        return values
+
+    def __str__(self) -> str:
+        """The condition in a few words; empty for the usual one."""
+        words = []
+        if self.heads != (0,):
+            words.append(f"head{'s' if len(self.heads) > 1 else ''} {_span(self.heads)}")
+        if self.snr_db != (CLEAN,):
+            words.append(f"{_levels(self.snr_db)} {self.noise} noise")
+        if self.duration_ms is not None:
+            words.append(f"first {self.duration_ms:g} ms")
+        if self.directions != "grid":
+            words.append({"between": "off the grid", "sphere": "full sphere"}[self.directions])
+        return ", ".join(words)
+
+
+class DataSource(BaseModel):
+    """Where clips come from, in words that find them again; the data's digest says what was found.
+
+    layout: `rendered` on demand, a `bast` folder of WAV files, or a `csv` index of spectrograms.
+    path: the folder or the CSV file.
+    sound_id, azimuth_direction, fit_length: how a BAST folder is read.
+    skip_bad: whether rows that cannot be used are left out instead of refused.
+    hrtf, hrtf_directions: a SOFA file that takes the place of the default head.
+    sounds: a folder of recordings that takes the place of the embedded corpus.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    layout: Layout = "rendered"
+    path: str | None = None
+    sound_id: str | None = None
+    azimuth_direction: Literal["clockwise", "counter-clockwise"] | None = None
+    fit_length: bool = False
+    skip_bad: bool = False
+    hrtf: str | None = None
+    hrtf_directions: Literal["nearest", "interpolated"] = "nearest"
+    sounds: str | None = None
+
+
+def _span(numbers: tuple[int, ...]) -> str:
+    """`1-8` for a run of numbers, else all of them."""
+    first, last = numbers[0], numbers[-1]
+    if len(numbers) > 1 and numbers == tuple(range(first, last + 1)):
+        return f"{first}-{last}"
+    return ", ".join(map(str, numbers))
+
+
+def _levels(snr_db: tuple[float | None, ...]) -> str:
+    if snr_db == MIXED_SNR:
+        return "mixed"
+    return ", ".join("no" if snr is None else f"{snr:g} dB" for snr in snr_db)

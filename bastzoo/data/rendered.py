@@ -1,0 +1,273 @@
+"""Rendered data: sounds × rooms × heads × directions, made into clips in batches when asked for.
+
+Nothing is stored but the sounds and the rooms' responses. A clip is an index: `(sound, room, head,
+direction)` in row-major order, the direction running fastest. What a clip sounds like depends on its
+index and its split alone: the same on every machine, in any order, with any number of workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from bastzoo.acoustics.heads import Head, default_head, virtual_head
+from bastzoo.acoustics.rendering import Renderer
+from bastzoo.acoustics.rooms import Room, binaural_responses
+from bastzoo.acoustics.sounds import CORPUS_VERSION, Corpus, make_corpus
+from bastzoo.conditions import Condition, Directions
+from bastzoo.data.batches import SPLITS, Batch, Split, in_order
+from bastzoo.data.environments import Environment
+from bastzoo.directions import direction_from_angles
+from bastzoo.experiment import DataSize, digest
+
+# Raised when a change of heads, rooms or rendering makes other clips; golden checksums in
+# tests/acoustics notice when that is forgotten.
+RENDERING_VERSION = 1
+
+# Each split numbers its sounds in a range of its own: no sound can be in two splits, and the test
+# sounds of a small preset are the first of those of a larger one.
+_FIRST_SOUND: dict[str, int] = {"test": 0, "validation": 1_000_000, "train": 2_000_000}
+
+# Seeds of the noise, so that no two splits share any.
+_NOISE_SEED = {split: number for number, split in enumerate(SPLITS)}
+
+_GOLDEN_RATIO = 0.6180339887498949
+
+
+class RenderedClips:
+    """The clips of one split: every sound of it, in every room, with every head, from everywhere.
+
+    responses: for each room and head, room by room, `[A, 2, K]`; `directions` are `[A, 3]`.
+    noise_filters: for each head `[2, 2, F]`, or None where no clip has noise.
+    """
+
+    def __init__(
+        self,
+        *,
+        split: Split,
+        rooms: tuple[str, ...],
+        corpus: Corpus,
+        directions: np.ndarray,
+        responses: list[np.ndarray],
+        condition: Condition,
+        noise_filters: Tensor | None,
+        device: torch.device | str,
+    ) -> None:
+        self.split: Split = split
+        self.rooms = rooms
+        self.sound_ids = corpus.ids
+        self.classes = corpus.classes
+        self.condition = condition
+        self.device = torch.device(device)
+        self._classes = torch.as_tensor(corpus.families, device=self.device)
+        self._directions = torch.as_tensor(directions, dtype=torch.float32, device=self.device)
+        self._renderer = Renderer(
+            torch.from_numpy(corpus.samples), _stack(responses), device=device
+        )
+        self._noise_filters = None if noise_filters is None else noise_filters.to(self.device)
+        levels = [torch.inf if snr is None else snr for snr in condition.snr_db]
+        self._snr_db = torch.tensor(levels, dtype=torch.float64, device=self.device)
+
+    def __len__(self) -> int:
+        places = len(self.rooms) * len(self.condition.heads) * len(self._directions)
+        return len(self.sound_ids) * places
+
+    def take(self, indices: Int[Tensor, " B"]) -> Batch:
+        """Render the clips of these indices, `0 <= index < len(self)`, on the set's device."""
+        indices = indices.to(self.device)
+        azimuths, heads = len(self._directions), len(self.condition.heads)
+        places = len(self.rooms) * heads * azimuths
+        sounds, place = indices // places, indices % places
+        direction = place % azimuths
+        clips = self._renderer.render(
+            sounds,
+            place,
+            clip_index=indices,
+            duration_ms=self.condition.duration_ms,
+            **self._noise(indices, place // azimuths % heads),
+        )
+        return Batch(
+            inputs=clips,
+            targets={"direction": self._directions[direction], "class": self._classes[sounds]},
+            sounds=sounds,
+            rooms=place // (azimuths * heads),
+        )
+
+    def _noise(self, indices: Int[Tensor, " B"], heads: Int[Tensor, " B"]) -> dict[str, Any]:
+        if self._noise_filters is None:
+            return {}
+        # Multiples of the golden ratio, modulo 1: every SNR equally often, whatever the direction.
+        drawn = (indices.double() * _GOLDEN_RATIO % 1.0 * len(self._snr_db)).long()
+        return {
+            "snr_db": self._snr_db[drawn],
+            "seed": _NOISE_SEED[self.split],
+            "noise_filter": self._noise_filters,
+            "noise_filter_index": heads,
+        }
+
+    def sound_by_sound(self) -> Int[Tensor, " n"]:
+        """All indices; they are in that order already."""
+        return torch.arange(len(self))
+
+    def in_order(self, batch: int) -> Iterator[Batch]:
+        """Render every clip once, in the order of the indices."""
+        return in_order(self, batch)
+
+
+class RenderedData:
+    """Train, validation and test clips of one environment; splits are made when first used.
+
+    head: the data's own head, number 0 of a condition.
+    corpora: the sounds of each split, or None for the embedded corpus.
+    """
+
+    feature_shape: tuple[int, int, int] | None = None
+    """Rendered data gives clips, and leaves features to the frontend."""
+
+    def __init__(
+        self,
+        *,
+        environment: Environment,
+        size: DataSize,
+        condition: Condition | None = None,
+        head: Head | None = None,
+        corpora: Mapping[Split, Corpus] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.environment = environment
+        self.size = size
+        self.condition = condition or Condition()
+        self.head = head or default_head()
+        self.device = torch.device(device)
+        self._corpora = corpora
+        self._splits: dict[str, RenderedClips] = {}
+
+    @property
+    def digest(self) -> str:
+        """Hash of everything that decides the clips."""
+        return data_digest(
+            self.environment,
+            self.size,
+            head=self.head,
+            condition=self.condition,
+            corpora=self._corpora,
+        )
+
+    def split(self, name: Split) -> RenderedClips:
+        """The clips of one split, made on first use and kept."""
+        if name not in self._splits:
+            self._splits[name] = self._make(name)
+        return self._splits[name]
+
+    def waveforms(self, name: Split) -> RenderedClips:
+        """The clips of one split: what `split` gives."""
+        return self.split(name)
+
+    def _make(self, name: Split) -> RenderedClips:
+        directions = directions_of(self.condition.directions, self.size.azimuth_step)
+        heads = [head_number(number, self.head) for number in self.condition.heads]
+        filters = None
+        if any(snr is not None for snr in self.condition.snr_db):
+            from bastzoo.acoustics.noise import diffuse_filter
+
+            filters = [diffuse_filter(head, self.condition.noise) for head in heads]
+        return RenderedClips(
+            split=name,
+            rooms=tuple(room.name for room in self.environment.rooms),
+            corpus=self._corpora[name] if self._corpora else _embedded_corpus(name, self.size),
+            directions=directions,
+            responses=[
+                room_responses(room, head, self.condition.directions, self.size.azimuth_step)
+                for room in self.environment.rooms
+                for head in heads
+            ],
+            condition=self.condition,
+            noise_filters=torch.stack(filters) if filters else None,
+            device=self.device,
+        )
+
+
+def _embedded_corpus(split: Split, size: DataSize) -> Corpus:
+    first = _FIRST_SOUND[split]
+    count = getattr(size, f"{split}_sounds")
+    return make_corpus(range(first, first + count), size.corpus_seed)
+
+
+def data_digest(
+    environment: Environment,
+    size: DataSize,
+    *,
+    head: Head,
+    condition: Condition | None = None,
+    corpora: Mapping[Split, Corpus] | None = None,
+) -> str:
+    """Hash of everything that decides the clips, known without rendering any.
+
+    Sounds, directions, rooms, heads, condition, code versions.
+    """
+    condition = condition or Condition()
+    values: dict[str, object] = {
+        "corpus": CORPUS_VERSION,
+        "rendering": RENDERING_VERSION,
+        "size": size.model_dump(mode="json"),
+        "head": head.digest,
+        "rooms": [asdict(room) for room in environment.rooms],
+    }
+    # What came later is named only where it is used: the digests of plain data stay what they were.
+    if corpora:
+        values["corpus"] = {split: corpus.digest for split, corpus in corpora.items()}
+    if condition != Condition():
+        values["condition"] = condition.model_dump(mode="json")
+        values["heads"] = [head_number(number, head).digest for number in condition.heads]
+    return digest(values)
+
+
+def head_number(number: int, own: Head) -> Head:
+    """Head `number` of a condition: 0 is the data's own, the others are the family's."""
+    return own if number == 0 else virtual_head(number)
+
+
+def directions_of(kind: Directions, azimuth_step: int) -> np.ndarray:
+    """Unit vectors `[A, 3]` of the directions that a condition names."""
+    if kind == "sphere":
+        from bastzoo.acoustics.sphere import sphere_grid
+
+        azimuths, elevations = sphere_grid().T
+        return direction_from_angles(azimuths, elevations)
+    grid = azimuth_grid(azimuth_step)
+    return direction_from_angles(grid - azimuth_step / 2 if kind == "between" else grid)
+
+
+def azimuth_grid(step: int) -> np.ndarray:
+    """Azimuths from -180 + step to 180 degrees, counter-clockwise, +90 left."""
+    return np.arange(-180 + step, 181, step)
+
+
+def room_responses(room: Room, head: Head, kind: Directions, azimuth_step: int) -> np.ndarray:
+    """Binaural responses `[A, 2, K]` of a room from all directions, made once a process."""
+    _HEADS[head.digest] = head
+    return _room_responses(room, head.digest, kind, azimuth_step)
+
+
+_HEADS: dict[str, Head] = {}
+
+
+@lru_cache(maxsize=64)
+def _room_responses(
+    room: Room, head_digest: str, kind: Directions, azimuth_step: int
+) -> np.ndarray:
+    return binaural_responses(room, _HEADS[head_digest], directions_of(kind, azimuth_step))
+
+
+def _stack(responses: list[np.ndarray]) -> Tensor:
+    """Responses of all rooms in one tensor `[rooms · A, 2, K]`, short ones padded with zeros."""
+    longest = max(r.shape[-1] for r in responses)
+    padded = [np.pad(r, ((0, 0), (0, 0), (0, longest - r.shape[-1]))) for r in responses]
+    return torch.from_numpy(np.concatenate(padded))
