@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate import Accelerator
@@ -59,7 +59,7 @@ class Workbench:
         self.precision = precision
         self.accelerator = _accelerator(device, precision)
         self.source = source or DataSource()
-        self._cache = {"cache": cache, "dtype": cache_dtype, "progress": progress}
+        self._cache: dict[str, Any] = {"cache": cache, "dtype": cache_dtype, "progress": progress}
         self._data: dict[tuple[str, ...], DataSet] = {}
         self._corpora: dict[DataSize, Mapping[Split, Corpus]] = {}
         self._own_head: Head | None = None

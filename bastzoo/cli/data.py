@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bastzoo.cli.options import Heard, data_options
+from bastzoo.cli.options import Heard, as_json, data_options
 
 if TYPE_CHECKING:
     from bastzoo.conditions import Condition
@@ -199,3 +199,77 @@ def convert(
         f"{len(found.index):,} clips are in {found.cache.folder} "
         f"({time.perf_counter() - started:.1f} s{skipped})."
     )
+
+
+@data.command()
+@_PRESET
+@click.option(
+    "--env",
+    "environment",
+    metavar="NAME",
+    help="Environment; default: RI, and every one of a folder of recordings.",
+)
+@data_options
+@as_json
+def info(preset: str, environment: str | None, heard: Heard, json_: bool) -> None:
+    """Say what is in a data set: counts, sample rates, clipping, silence, duplicates, the head.
+
+    Examples: bastzoo data info --data clips; bastzoo data info --hrtf head.sofa
+    """
+    from bastzoo.cli.output import echo_json
+    from bastzoo.cli.progress import CountProgress
+    from bastzoo.experiment import load_preset
+    from bastzoo.plugins import default_registry
+
+    registry = default_registry()
+    values = load_preset(preset)
+    source = heard.source
+
+    from bastzoo.data.info import describe_recorded, describe_rendered
+
+    if source.layout == "rendered":
+        from bastzoo.bench.workbench import Workbench, usual_frontend
+        from bastzoo.conditions import Condition
+        from bastzoo.data.rendered import RenderedData
+
+        workbench = Workbench(registry, device="cpu", source=source)
+        found = workbench.data(
+            environment or "RI", values.data, Condition(), usual_frontend(registry)
+        )
+        assert isinstance(found, RenderedData)
+        described = describe_rendered(found)
+    else:
+        from bastzoo.data.recorded.dataset import read_index
+
+        index = read_index(source, environment=environment, size=values.data)
+        described = describe_recorded(
+            index, fit_length=source.fit_length, progress=CountProgress("Read", "files")
+        )
+    if json_:
+        echo_json(described)
+    else:
+        _print_info(described)
+
+
+def _print_info(described: dict[str, Any]) -> None:
+    """A description as text: figures in lines, long counts by azimuth shortened to their range."""
+    for name, value in described.items():
+        words = name.replace("_", " ")
+        if name == "first_faults":
+            for sentence in value:
+                click.echo(f"  - {sentence}")
+        elif name in ("azimuths", "elevations"):
+            angles = sorted(map(float, value))
+            counts = sorted(set(value.values()))
+            spread = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+            several = f"{len(angles)} from {angles[0]:g}° to {angles[-1]:g}°" if angles else "none"
+            click.echo(f"{words}: {several}" + (f", {spread} clips each" if angles else ""))
+        elif name == "duplicates_across_splits":
+            click.echo(f"{words}: {value['count']:,}")
+            for first in value["first"][:5]:
+                click.echo(f"  - {first if isinstance(first, str) else ' and '.join(first)}")
+        elif isinstance(value, dict):
+            shown = (f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in value.items())
+            click.echo(f"{words}: {', '.join(shown) or 'none'}")
+        else:
+            click.echo(f"{words}: {value:,}" if isinstance(value, int) else f"{words}: {value}")

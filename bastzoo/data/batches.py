@@ -58,8 +58,9 @@ class ClipSet(Protocol):
 class DataSet(Protocol):
     """The three splits of one environment, rendered or recorded."""
 
-    feature_shape: tuple[int, int, int] | None
-    """(C, F, T) of features that are computed already; None for clips."""
+    @property
+    def feature_shape(self) -> tuple[int, int, int] | None:
+        """(C, F, T) of features that are computed already; None for clips."""
 
     @property
     def digest(self) -> str:

@@ -66,6 +66,8 @@ class RenderedClips:
         self.classes = corpus.classes
         self.condition = condition
         self.device = torch.device(device)
+        self.class_of_sound = corpus.families
+        self.directions = directions
         self._classes = torch.as_tensor(corpus.families, device=self.device)
         self._directions = torch.as_tensor(directions, dtype=torch.float32, device=self.device)
         self._renderer = Renderer(

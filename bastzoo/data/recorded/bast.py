@@ -1,0 +1,224 @@
+"""Reads a folder of recordings as BAST names them: `train/` and `test/` of WAV files.
+
+A file's characters 2 to 4 are its azimuth, a token such as `RI01` or `RI02_SNR_20` its environment, and
+what remains is the sound. Only names are read here; what is in the files is read when they are converted.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from bastzoo.data.recorded.faults import Faults
+from bastzoo.data.recorded.index import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    AzimuthDirection,
+    RecordedIndex,
+    counter_clockwise,
+    hold_out,
+    numbered,
+    refuse,
+)
+from bastzoo.errors import DataError
+
+# An underscore parts words here, and belongs to the noise; so no \b, to which it is a letter.
+_ENVIRONMENT = re.compile(
+    r"(?<![A-Za-z0-9])(?P<room>RI\d+)(?P<noise>_SNR_(?:-?\d+|clean))?(?![A-Za-z0-9])", re.IGNORECASE
+)
+_CHOICE = re.compile(r"(?P<room>RI\d*)(?P<noise>_SNR_(?:-?\d+|clean))?", re.IGNORECASE)
+_SEPARATORS = "_-. "
+_HELD_OUT = 0.1
+
+
+def read_bast_folder(
+    root: str | Path,
+    *,
+    environment: str | None = "RI",
+    validation_sounds: int | None = None,
+    sound_id: str | None = None,
+    azimuth_direction: AzimuthDirection = "clockwise",
+    azimuth_step: int = 10,
+) -> RecordedIndex:
+    """The index of a folder's recordings in one environment.
+
+    environment: `RI`, every room without noise; `RI02`, one room; `RI_SNR_20`, every room at that
+        ratio; `RI02_SNR_20`; None, everything there is, each noise a room of its own.
+    validation_sounds: how many of the sounds of `train/` are held out, in all their rooms and from all
+        azimuths; None for a tenth.
+    sound_id: regular expression for the sound's id in a file's name (its first group, or all of it).
+    azimuth_step: degrees of the grid that azimuths lie on.
+
+    Files that cannot be used are in the index's faults. Raises DataError when no file can.
+    """
+    root = Path(root)
+    pattern = _sound_pattern(sound_id)
+    wanted = None if environment is None else _CHOICE.fullmatch(environment)
+    if environment is not None and wanted is None:
+        raise DataError(
+            f"{environment!r} is no environment of recordings; they are called RI, RI01, RI02, "
+            "RI_SNR_20, RI02_SNR_20, ..."
+        )
+    faults = Faults()
+    rows: list[tuple[str, int, str, str, int]] = []
+    others: Counter[str] = Counter()
+    files = 0
+    for part, split in (("train", TRAIN), ("test", TEST)):
+        for name in _wave_files(root, part):
+            files += 1
+            row = _parse(name, pattern, azimuth_step, faults)
+            if row is None:
+                continue
+            azimuth, room, noise, sound = row
+            others[room + noise] += 1
+            if wanted is None:
+                room += noise
+            elif not _fits(room, noise, wanted):
+                continue
+            rows.append((name, split, room, sound, azimuth))
+    if not files:
+        raise DataError(
+            f"{str(root)!r} has no WAV file in train/ and test/; give the folder above the two."
+        )
+    if not rows:
+        known = ", ".join(f"{name} ({count:,})" for name, count in sorted(others.items()))
+        found = f"it has {known}" if known else "no file's name could be read"
+        refuse(
+            f"{str(root)!r} has no recording in the environment {environment!r}; {found}.", faults
+        )
+    return _index(root, sorted(rows), validation_sounds, azimuth_direction, faults)
+
+
+def _wave_files(root: Path, part: str) -> Iterator[str]:
+    """POSIX paths below the root of all WAV files of a part, whatever sub-folder they are in."""
+    folder = root / part
+    if not folder.is_dir():
+        raise DataError(
+            f"{str(root)!r} has no folder {part}/; a set of recordings has train/ and test/ with WAV "
+            "files."
+        )
+    pending = [(str(folder), part)]
+    while pending:
+        place, prefix = pending.pop()
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    name = f"{prefix}/{entry.name}"
+                    if entry.name.lower().endswith(".wav"):
+                        yield name
+                    elif entry.is_dir(follow_symlinks=False):
+                        pending.append((entry.path, name))
+        except OSError as error:
+            raise DataError(
+                f"The folder {place!r} cannot be read: {error.strerror or error}."
+            ) from error
+
+
+def _parse(
+    name: str, pattern: re.Pattern[str] | None, step: int, faults: Faults
+) -> tuple[int, str, str, str] | None:
+    """Azimuth, room, noise and sound of a file's name; None, and a fault, when it tells less."""
+    stem = name.rpartition("/")[2][:-4]
+    digits = stem[1:4]
+    if not (len(digits) == 3 and digits.isascii() and digits.isdigit()):
+        faults.add(name, "characters 2 to 4 are no azimuth in degrees; rename it (A030_RI01_...)")
+        return None
+    azimuth = int(digits)
+    if azimuth > 360 or azimuth % step:
+        faults.add(
+            name,
+            f"the azimuth {azimuth} is not on the grid of 0 to 360 in steps of {step}; rename it",
+        )
+        return None
+    found = _ENVIRONMENT.search(stem, 4)
+    if found is None:
+        faults.add(name, "names no environment; put RI01, RI02 or RI01_SNR_20 into it")
+        return None
+    room, noise = found["room"].upper(), (found["noise"] or "").upper()
+    if noise.endswith("CLEAN"):
+        noise = ""
+    if pattern is None:
+        rest = (stem[4 : found.start()].strip(_SEPARATORS), stem[found.end() :].strip(_SEPARATORS))
+        sound = "_".join(filter(None, rest))
+        if not sound:
+            faults.add(name, "names no sound beside azimuth and environment; rename it")
+            return None
+        return azimuth, room, noise, sound
+    match = pattern.search(stem)
+    sound = (match[1] if pattern.groups else match[0]) if match else None
+    if not sound:
+        faults.add(
+            name, "--sound-id finds nothing in it; correct the expression or rename the file"
+        )
+        return None
+    return azimuth, room, noise, sound
+
+
+def _sound_pattern(sound_id: str | None) -> re.Pattern[str] | None:
+    if sound_id is None:
+        return None
+    try:
+        return re.compile(sound_id)
+    except re.error as error:
+        raise DataError(f"--sound-id {sound_id!r} is no regular expression: {error}.") from error
+
+
+def _fits(room: str, noise: str, wanted: re.Match[str]) -> bool:
+    chosen, ratio = wanted["room"].upper(), (wanted["noise"] or "").upper()
+    if ratio.endswith("CLEAN"):
+        ratio = ""
+    return noise == ratio and chosen in ("RI", room)
+
+
+def _index(
+    root: Path,
+    rows: list[tuple[str, int, str, str, int]],
+    validation_sounds: int | None,
+    azimuth_direction: AzimuthDirection,
+    faults: Faults,
+) -> RecordedIndex:
+    files, splits, rooms, sounds, azimuths = zip(*rows, strict=True)
+    split = np.array(splits, dtype=np.int8)
+    sound_ids, sound = numbered(sounds)
+    room_names, room = numbered(rooms)
+    keep = np.ones(len(rows), dtype=bool)
+    for number in np.intersect1d(sound[split == TRAIN], sound[split == TEST]).tolist():
+        # The test keeps it: what is tested on must not have been heard.
+        leaked = np.flatnonzero((sound == number) & (split == TRAIN))
+        keep[leaked] = False
+        for row in leaked.tolist():
+            what = f"its sound {sound_ids[number]!r} is in test/ too; take it out of one of them"
+            faults.add(files[row], what)
+    training = keep & (split == TRAIN)
+    if len(np.unique(sound[training])) < 2:
+        refuse(
+            f"{str(root / 'train')!r} needs at least two sounds, one of them for validation. (Is the "
+            "sound's id read right? --sound-id says what of a name it is.)",
+            faults,
+        )
+    amount = _HELD_OUT if validation_sounds is None else validation_sounds
+    chosen = np.flatnonzero(training)
+    held = hold_out(sound[chosen], sound_ids, amount, "validation")
+    split[chosen[held]] = VALIDATION
+    index = RecordedIndex(
+        kind="bast",
+        root=root,
+        files=files,
+        split=split,
+        sound=sound,
+        room=room,
+        label=np.zeros(len(files), dtype=np.int64),
+        azimuth=counter_clockwise(np.array(azimuths), azimuth_direction),
+        elevation=np.zeros(len(files)),
+        sound_ids=sound_ids,
+        rooms=room_names,
+        classes=("sound",),
+        faults=faults,
+    )
+    return index if keep.all() else index.select(keep)

@@ -1,0 +1,180 @@
+"""The cache of features: one folder a data set and frontend, memory-mapped, checked before it is used.
+
+    CACHE/features/KEY/    features.bin, clips.npz, manifest.json; KEY names the contents
+    CACHE/lookup/SIGNATURE which KEY a folder of files has, so that an unchanged one is not read again
+    CACHE/partial/SIGNATURE/  a conversion under way, or killed; see `convert`
+
+KEY depends on what the files hold, on the frontend and on the precision; not on names, places or times.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Shaped, UInt64
+
+from bastzoo.errors import DataError
+
+SCHEMA = 1
+FEATURES_FILE = "features.bin"
+CLIPS_FILE = "clips.npz"
+MANIFEST_FILE = "manifest.json"
+
+_ROWS_AT_A_TIME = 512
+
+
+class DamagedCacheError(DataError):
+    """A cached data set is not what was written; it can be converted anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a folder of features holds: rows of `shape` (2, C, F, T) and `dtype`, and its time stamp."""
+
+    key: str
+    rows: int
+    shape: tuple[int, ...]
+    dtype: str
+    stamp: int
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+
+class FeatureCache:
+    """Features of the clips of a data set, row by row as its index has them.
+
+    Opening compares size and time of the file with what was noted when it was written or last
+    verified, and verifies every byte when they differ. Raises DamagedCacheError when anything is amiss.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = _read_manifest(folder)
+        path = folder / FEATURES_FILE
+        try:
+            status = path.stat()
+            with np.load(folder / CLIPS_FILE, allow_pickle=False) as clips:
+                self.contents: np.ndarray = clips["contents"]
+                self.fingerprints: np.ndarray = clips["fingerprints"]
+                self.bad: np.ndarray = clips["bad"]
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise DamagedCacheError(f"{str(folder)!r} cannot be read: {error}.") from error
+        rows = self.manifest.rows
+        if {len(self.contents), len(self.fingerprints), len(self.bad)} != {rows}:
+            raise DamagedCacheError(f"{str(folder)!r} does not have {rows} rows.")
+        if status.st_size != rows * self.manifest.row_bytes:
+            raise DamagedCacheError(
+                f"{str(path)!r} has {status.st_size} bytes, not what was written."
+            )
+        if status.st_mtime_ns != self.manifest.stamp:
+            self.verify()
+
+    @cached_property
+    def array(self) -> Shaped[np.ndarray, "n 2 C F T"]:
+        """The features, mapped into memory and read-only."""
+        shape = (self.manifest.rows, *self.manifest.shape)
+        return np.memmap(
+            self.folder / FEATURES_FILE, dtype=self.manifest.dtype, mode="r", shape=shape
+        )
+
+    def verify(self) -> None:
+        """Check every row against the fingerprint it was written with. Raises DamagedCacheError."""
+        rows = self.array.reshape(self.manifest.rows, -1)
+        parts = [slice(n, n + _ROWS_AT_A_TIME) for n in range(0, len(rows), _ROWS_AT_A_TIME)]
+
+        def is_whole(part: slice) -> bool:
+            return np.array_equal(fingerprint(rows[part]), self.fingerprints[part])
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            whole = list(pool.map(is_whole, parts))
+        if not all(whole):
+            raise DamagedCacheError(
+                f"{str(self.folder / FEATURES_FILE)!r} differs from what was written in "
+                f"{whole.count(False)} of {len(whole)} parts."
+            )
+        write_manifest(self.folder, self.manifest)
+
+
+def fingerprint(rows: Shaped[np.ndarray, "n m"]) -> UInt64[np.ndarray, "n 2"]:
+    """128 bits for each row, of its bytes: two sums of 64-bit words by random odd factors.
+
+    Linear hashing (Carter and Wegman 1979), some ten times as fast as SHA-256. It guards against
+    accidents, not against somebody who wants two files to look the same.
+    """
+    raw = np.ascontiguousarray(rows).reshape(len(rows), -1).view(np.uint8)
+    padding = -raw.shape[1] % 8
+    if padding:
+        raw = np.pad(raw, ((0, 0), (0, padding)))
+    words = raw.view("<u8")
+    # The number of bytes is a word of its own: rows that differ in zeros at the end differ.
+    mixed = words @ _factors(words.shape[1])
+    return mixed + np.uint64(raw.shape[1] - padding)
+
+
+@lru_cache(maxsize=4)
+def _factors(count: int) -> np.ndarray:
+    raw = np.random.Philox(key=2207_03927).random_raw(2 * count)
+    return (raw | np.uint64(1)).reshape(count, 2)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write a manifest, with the time stamp that the features have now."""
+    stamp = (folder / FEATURES_FILE).stat().st_mtime_ns
+    values = {
+        "schema": SCHEMA,
+        "key": manifest.key,
+        "rows": manifest.rows,
+        "shape": list(manifest.shape),
+        "dtype": manifest.dtype,
+        "stamp": stamp,
+    }
+    aside = folder / f".{MANIFEST_FILE}-{os.getpid()}"
+    try:
+        aside.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        aside.replace(folder / MANIFEST_FILE)
+    except OSError:  # a cache on a read-only disk can be read; it is verified each time
+        aside.unlink(missing_ok=True)
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    try:
+        values = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        if values["schema"] != SCHEMA:
+            raise ValueError(f"it has schema {values['schema']}, not {SCHEMA}")
+        manifest = Manifest(
+            key=str(values["key"]),
+            rows=int(values["rows"]),
+            shape=tuple(int(size) for size in values["shape"]),
+            dtype=str(np.dtype(values["dtype"])),
+            stamp=int(values["stamp"]),
+        )
+        if manifest.rows < 0 or min(manifest.shape) < 1 or len(manifest.shape) != 4:
+            raise ValueError(f"it names {manifest.rows} rows of {manifest.shape}")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedCacheError(
+            f"The manifest of {str(folder)!r} cannot be used: {error}."
+        ) from error
+    return manifest
+
+
+def default_cache() -> Path:
+    """`BASTZOO_CACHE`, or a folder where the platform keeps caches."""
+    named = os.environ.get("BASTZOO_CACHE")
+    if named:
+        return Path(named)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "bastzoo" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "bastzoo"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bastzoo"

@@ -1,0 +1,325 @@
+"""Reads a CSV index of spectrograms: one row a clip, with its file, class and direction.
+
+The csv module and not pandas: pandas guesses types (a class `01` becomes 1, `NA` becomes NaN) and
+knows no row numbers to tell faults by.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from bastzoo.data.recorded.faults import Faults, tellable
+from bastzoo.data.recorded.index import (
+    SPLITS,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    AzimuthDirection,
+    RecordedIndex,
+    counter_clockwise,
+    hold_out,
+    numbered,
+    refuse,
+)
+from bastzoo.errors import DataError
+
+COLUMNS = ("input_file", "class", "azimuth_deg", "elevation_deg")
+_LONGEST_LINE = 2**20
+_SPLIT_WORDS = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "val": VALIDATION,
+    "valid": VALIDATION,
+    "validation": VALIDATION,
+    "test": TEST,
+}
+_HELD_OUT = 0.1
+
+
+@dataclass(slots=True)
+class _Row:
+    """One usable row; `number` as a spreadsheet counts, the header being 1."""
+
+    number: int
+    file: str
+    label: str
+    azimuth: float
+    elevation: float
+    split: int | None
+    group: str
+    room: str
+
+
+def read_csv_index(
+    path: str | Path, *, azimuth_direction: AzimuthDirection = "counter-clockwise"
+) -> RecordedIndex:
+    """The index of a CSV file with the columns `input_file`, `class`, `azimuth_deg`, `elevation_deg`.
+
+    Files are relative to the CSV's folder, or absolute. An optional column `split` says train,
+    validation or test; without it 80, 10 and 10 % of the groups are drawn. Rows with one value in an
+    optional column `group` stay in one split. An optional column `environment` (or `room`) names rooms.
+
+    Rows that cannot be used are in the index's faults. Raises DataError when the file itself cannot be
+    used, or no row can.
+    """
+    path = Path(path)
+    faults = Faults()
+    try:
+        # newline="" leaves line ends to the csv module; utf-8-sig takes a byte order mark away.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(_rows(path, file, faults))
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{str(path)!r} is not in UTF-8 ({error.reason}); save it as UTF-8."
+        ) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{str(path)!r} cannot be read: {reason}.") from error
+    rows = _existing(path, _unrepeated(path, rows, faults), faults)
+    if not rows:
+        refuse(f"{str(path)!r} has no row that can be used.", faults)
+    return _index(path, rows, azimuth_direction, faults)
+
+
+def _rows(path: Path, file: IO[str], faults: Faults) -> Iterator[_Row]:
+    reader = csv.reader(_lines(path, file), strict=True)
+    try:
+        header = [name.strip().lower() for name in next(reader, [])]
+    except csv.Error as error:
+        raise DataError(f"{str(path)!r}, row 1: is no CSV ({error}); save it again.") from error
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        found = tellable(", ".join(header)) or "none"
+        raise DataError(
+            f"{str(path)!r} has no column {', '.join(map(repr, missing))}; it has {found}."
+        )
+    for name in (*COLUMNS, "split", "group"):
+        if header.count(name) > 1:
+            raise DataError(f"{str(path)!r} has two columns {name!r}; remove or rename one.")
+    place = {name: number for number, name in enumerate(header)}
+    number = 1
+    while True:
+        number += 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            faults.add(f"{path.name}, row {number}", f"is no CSV ({error}); check its quotes")
+            return  # where the next row begins nobody knows
+        if not any(cell.strip() for cell in cells):
+            continue
+        where = f"{path.name}, row {number}"
+        if len(cells) != len(header):
+            faults.add(
+                where, f"has {len(cells)} cells, and the header {len(header)}; check its commas"
+            )
+            continue
+        row = _row(number, {name: cells[n].strip() for name, n in place.items()}, where, faults)
+        if row is not None:
+            yield row
+
+
+def _lines(path: Path, file: IO[str]) -> Iterator[str]:
+    """Lines of a bounded length: what is no CSV at all may be gigabytes without a line end."""
+    number = 0
+    while line := file.readline(_LONGEST_LINE + 1):
+        number += 1
+        if len(line) > _LONGEST_LINE:
+            raise DataError(
+                f"{str(path)!r}, line {number}: is longer than {_LONGEST_LINE:,} characters; is it a "
+                "CSV file?"
+            )
+        yield line
+
+
+def _row(number: int, cells: dict[str, str], where: str, faults: Faults) -> _Row | None:
+    before = len(faults)
+    if not cells["input_file"] or "\0" in cells["input_file"]:
+        faults.add(where, "names no input_file; add it or remove the row")
+    elif Path(cells["input_file"]).suffix.lower() not in (".npy", ".pt"):
+        faults.add(where, f"{cells['input_file']!r} is no .npy or .pt file; convert it")
+    if not cells["class"]:
+        faults.add(where, "names no class; add it or remove the row")
+    azimuth = _angle("azimuth_deg", cells, -180, 360, where, faults)
+    elevation = _angle("elevation_deg", cells, -90, 90, where, faults)
+    word = cells.get("split", "")
+    if word and word.lower() not in _SPLIT_WORDS:
+        faults.add(where, f"has the split {word!r}; write train, validation or test")
+    elif "split" in cells and not word:
+        faults.add(where, "names no split; write train, validation or test")
+    if len(faults) > before:
+        return None
+    return _Row(
+        number=number,
+        file=cells["input_file"],
+        label=cells["class"],
+        azimuth=azimuth,
+        elevation=elevation,
+        split=_SPLIT_WORDS[word.lower()] if word else None,
+        group=cells.get("group") or cells["input_file"],
+        room=cells.get("environment") or cells.get("room") or "recorded",
+    )
+
+
+def _angle(
+    name: str, cells: dict[str, str], low: int, high: int, where: str, faults: Faults
+) -> float:
+    try:
+        angle = float(cells[name])
+    except ValueError:
+        angle = math.nan
+    if not math.isfinite(angle):
+        faults.add(where, f"{name} is {cells[name]!r}; write a number of degrees")
+    elif not low <= angle <= high:
+        faults.add(where, f"{name} is {angle:g}; write {low} to {high}")
+    return angle
+
+
+def _unrepeated(path: Path, rows: list[_Row], faults: Faults) -> list[_Row]:
+    first: dict[str, int] = {}
+    kept = []
+    for row in rows:
+        before = first.setdefault(os.path.normpath(row.file), row.number)
+        if before == row.number:
+            kept.append(row)
+        else:
+            faults.add(
+                f"{path.name}, row {row.number}",
+                f"{row.file!r} is in row {before} already; a clip has one source, so remove one",
+            )
+    return kept
+
+
+def _existing(path: Path, rows: list[_Row], faults: Faults) -> list[_Row]:
+    """The rows whose files exist; a folder is listed once, however many of its files are named."""
+    held: dict[str, set[str]] = {}
+    kept = []
+    for row in rows:
+        folder, name = os.path.split(os.path.normpath(path.parent / row.file))
+        if folder not in held:
+            try:
+                with os.scandir(folder) as entries:
+                    held[folder] = {entry.name for entry in entries}
+            except (OSError, ValueError):
+                held[folder] = set()
+        # A file system may not tell `A.npy` from `a.npy`, as the listing does.
+        if name in held[folder] or os.path.exists(os.path.join(folder, name)):
+            kept.append(row)
+        else:
+            faults.add(
+                f"{path.name}, row {row.number}",
+                f"there is no file {row.file!r} beside the CSV; correct the path or remove the row",
+            )
+    return kept
+
+
+def _index(
+    path: Path, rows: list[_Row], azimuth_direction: AzimuthDirection, faults: Faults
+) -> RecordedIndex:
+    rows = sorted(rows, key=lambda row: row.file)
+    sound_ids, sound = numbered([row.group for row in rows])
+    rooms, room = numbered([row.room for row in rows])
+    classes, label = _classes([row.label for row in rows])
+    if any(row.split is None for row in rows):
+        split = _drawn(path, sound, sound_ids, label, faults)
+        keep = np.ones(len(rows), dtype=bool)
+    else:
+        split = np.array([row.split for row in rows], dtype=np.int8)
+        keep = _in_one_split(path, rows, sound, split, faults)
+        _hold_out_validation(sound, sound_ids, label, split, keep)
+    known = np.unique(label[keep & (split == TRAIN)])
+    for place in np.flatnonzero(keep & ~np.isin(label, known)).tolist():
+        keep[place] = False
+        faults.add(
+            f"{path.name}, row {rows[place].number}",
+            f"its class {rows[place].label!r} is in no row of train; add some or remove the row",
+        )
+    for number, name in enumerate(SPLITS):
+        if not (keep & (split == number)).any():
+            refuse(f"{str(path)!r} has no row for the split {name!r} that can be used.", faults)
+    index = RecordedIndex(
+        kind="csv",
+        root=path.parent,
+        files=tuple(row.file.replace(os.sep, "/") for row in rows),
+        split=split,
+        sound=sound,
+        room=room,
+        label=label,
+        azimuth=counter_clockwise(np.array([row.azimuth for row in rows]), azimuth_direction),
+        elevation=np.array([row.elevation for row in rows]) + 0.0,
+        sound_ids=sound_ids,
+        rooms=rooms,
+        classes=classes,
+        faults=faults,
+    )
+    return index if keep.all() else index.select(keep)
+
+
+def _classes(labels: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
+    """Classes in an order that is the same everywhere: whole numbers by value, words by code point."""
+    names = set(labels)
+    try:
+        ordered = tuple(sorted(names, key=lambda name: (int(name), name)))
+    except ValueError:
+        return numbered(labels)
+    place = {name: number for number, name in enumerate(ordered)}
+    return ordered, np.array([place[name] for name in labels], dtype=np.int64)
+
+
+def _drawn(
+    path: Path, sound: np.ndarray, sound_ids: tuple[str, ...], label: np.ndarray, faults: Faults
+) -> np.ndarray:
+    """80, 10 and 10 % of the groups."""
+    if len(sound_ids) < 3:
+        refuse(
+            f"{str(path)!r} has {len(sound_ids)} group(s) to split into train, validation and test; "
+            "give at least three, or a column 'split'.",
+            faults,
+        )
+    split = np.full(len(sound), TRAIN, dtype=np.int8)
+    split[hold_out(sound, sound_ids, _HELD_OUT, "test", label=label)] = TEST
+    rest = np.flatnonzero(split == TRAIN)
+    amount = max(1, round(_HELD_OUT * len(sound_ids)))
+    held = hold_out(sound[rest], sound_ids, amount, "validation", label=label[rest])
+    split[rest[held]] = VALIDATION
+    return split
+
+
+def _in_one_split(
+    path: Path, rows: list[_Row], sound: np.ndarray, split: np.ndarray, faults: Faults
+) -> np.ndarray:
+    """Mask of the rows whose group is in no other split."""
+    pairs = np.unique(np.stack([sound, split.astype(np.int64)], axis=-1), axis=0)
+    groups, counts = np.unique(pairs[:, 0], return_counts=True)
+    torn = np.isin(sound, groups[counts > 1])
+    for place in np.flatnonzero(torn).tolist():
+        faults.add(
+            f"{path.name}, row {rows[place].number}",
+            f"its group {rows[place].group!r} is in two splits; leave it in one",
+        )
+    return ~torn
+
+
+def _hold_out_validation(
+    sound: np.ndarray,
+    sound_ids: tuple[str, ...],
+    label: np.ndarray,
+    split: np.ndarray,
+    keep: np.ndarray,
+) -> None:
+    """Where the CSV has no row for validation, a tenth of the groups of train."""
+    if (keep & (split == VALIDATION)).any():
+        return
+    training = np.flatnonzero(keep & (split == TRAIN))
+    if len(np.unique(sound[training])) > 1:
+        held = hold_out(sound[training], sound_ids, _HELD_OUT, "validation", label=label[training])
+        split[training[held]] = VALIDATION
