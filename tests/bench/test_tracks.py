@@ -86,7 +86,5 @@ def test_what_is_no_snr_is_refused(word: str) -> None:
 def test_conditions_that_are_asked_for_take_the_place_of_the_tracks_own() -> None:
     given = training_conditions(["10"], "white", "family")
     track = with_conditions(TRACKS["duration"], given)
-    assert track.conditions == (
-        Condition(heads=tuple(range(1, 9)), snr_db=(10.0,), noise="white"),
-    )
+    assert track.conditions == (Condition(heads=tuple(range(1, 9)), snr_db=(10.0,), noise="white"),)
     assert with_conditions(TRACKS["duration"], []) is TRACKS["duration"]

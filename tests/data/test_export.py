@@ -91,8 +91,10 @@ def test_a_csv_index_holds_the_features_with_class_direction_split_and_sound(
     written = write_csv_index(data, tmp_path / "set", frontend=frontend)
     with (tmp_path / "set" / "dataset_index.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == written.clips == sum(len(data.split(s)) for s in ("train", "test")) + len(
-        data.split("validation")
+    assert (
+        len(rows)
+        == written.clips
+        == sum(len(data.split(s)) for s in ("train", "test")) + len(data.split("validation"))
     )
     test = data.split("test")
     batch = test.take(torch.arange(len(test)))

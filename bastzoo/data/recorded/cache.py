@@ -15,20 +15,22 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Shaped, UInt64
+from jaxtyping import Shaped
 
 from bastzoo.errors import DataError
+from bastzoo.ops.fingerprint import fingerprint
 
 SCHEMA = 1
 FEATURES_FILE = "features.bin"
 CLIPS_FILE = "clips.npz"
 MANIFEST_FILE = "manifest.json"
 
-_ROWS_AT_A_TIME = 512
+PART = 64
+"""Rows that are read, converted, written and checked together; few enough for a processor's caches."""
 
 
 class DamagedCacheError(DataError):
@@ -71,7 +73,8 @@ class FeatureCache:
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise DamagedCacheError(f"{str(folder)!r} cannot be read: {error}.") from error
         rows = self.manifest.rows
-        if {len(self.contents), len(self.fingerprints), len(self.bad)} != {rows}:
+        parts = -(-rows // PART)
+        if (len(self.contents), len(self.fingerprints), len(self.bad)) != (rows, parts, rows):
             raise DamagedCacheError(f"{str(folder)!r} does not have {rows} rows.")
         if status.st_size != rows * self.manifest.row_bytes:
             raise DamagedCacheError(
@@ -89,43 +92,21 @@ class FeatureCache:
         )
 
     def verify(self) -> None:
-        """Check every row against the fingerprint it was written with. Raises DamagedCacheError."""
-        rows = self.array.reshape(self.manifest.rows, -1)
-        parts = [slice(n, n + _ROWS_AT_A_TIME) for n in range(0, len(rows), _ROWS_AT_A_TIME)]
+        """Check every byte against the fingerprints it was written with. Raises DamagedCacheError."""
+        rows = self.array
 
-        def is_whole(part: slice) -> bool:
-            return np.array_equal(fingerprint(rows[part]), self.fingerprints[part])
+        def is_whole(number: int) -> bool:
+            part = rows[number * PART : (number + 1) * PART]
+            return np.array_equal(fingerprint(part), self.fingerprints[number])
 
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            whole = list(pool.map(is_whole, parts))
+            whole = list(pool.map(is_whole, range(len(self.fingerprints))))
         if not all(whole):
             raise DamagedCacheError(
                 f"{str(self.folder / FEATURES_FILE)!r} differs from what was written in "
                 f"{whole.count(False)} of {len(whole)} parts."
             )
         write_manifest(self.folder, self.manifest)
-
-
-def fingerprint(rows: Shaped[np.ndarray, "n m"]) -> UInt64[np.ndarray, "n 2"]:
-    """128 bits for each row, of its bytes: two sums of 64-bit words by random odd factors.
-
-    Linear hashing (Carter and Wegman 1979), some ten times as fast as SHA-256. It guards against
-    accidents, not against somebody who wants two files to look the same.
-    """
-    raw = np.ascontiguousarray(rows).reshape(len(rows), -1).view(np.uint8)
-    padding = -raw.shape[1] % 8
-    if padding:
-        raw = np.pad(raw, ((0, 0), (0, padding)))
-    words = raw.view("<u8")
-    # The number of bytes is a word of its own: rows that differ in zeros at the end differ.
-    mixed = words @ _factors(words.shape[1])
-    return mixed + np.uint64(raw.shape[1] - padding)
-
-
-@lru_cache(maxsize=4)
-def _factors(count: int) -> np.ndarray:
-    raw = np.random.Philox(key=2207_03927).random_raw(2 * count)
-    return (raw | np.uint64(1)).reshape(count, 2)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

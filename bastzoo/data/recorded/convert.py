@@ -25,26 +25,26 @@ from bastzoo.acoustics import CLIP_SAMPLES
 from bastzoo.data.recorded.cache import (
     CLIPS_FILE,
     FEATURES_FILE,
+    PART,
     DamagedCacheError,
     FeatureCache,
     Manifest,
     default_cache,
-    fingerprint,
     write_manifest,
 )
 from bastzoo.data.recorded.faults import Faults
-from bastzoo.data.recorded.files import decode_wave, read_array
+from bastzoo.data.recorded.files import read_array, read_wave, read_waves
 from bastzoo.data.recorded.index import RecordedIndex
 from bastzoo.errors import DataError, SetupError
+from bastzoo.ops.fingerprint import fingerprint, fingerprints
 from bastzoo.registry import Component
 
 if TYPE_CHECKING:
     from torch import nn
 
-CHUNK = 512
-"""Rows of a chunk: what a kill can lose."""
+CHUNK = 8 * PART
+"""Rows whose work a kill can lose."""
 
-_TORCH_BATCH = 64
 _TITLE = "cannot be used as it is:"
 
 Dtype = Literal["float16", "float32"]
@@ -117,6 +117,7 @@ class _Job:
     fit: bool
     shape: tuple[int, ...] = ()
     torch_lock: threading.Lock = field(default_factory=threading.Lock)
+    buffers: threading.local = field(default_factory=threading.local)
 
     def __post_init__(self) -> None:
         described = {
@@ -127,9 +128,11 @@ class _Job:
             "parameters": dict(self.frontend.parameters),
         }
         self.description = json.dumps(described, sort_keys=True, default=str)
+        # Strings, not Path objects: with a third of a million files these would take longer than the reading.
+        self.paths = [os.path.join(self.index.root, name) for name in self.index.files]
         state = blake2b(self.description.encode(), digest_size=16)
-        for row, name in enumerate(self.index.files):
-            state.update(f"{name}\0{_stat(self.index.path(row))}\0".encode(errors="replace"))
+        for name, path in zip(self.index.files, self.paths, strict=True):
+            state.update(f"{name}\0{_stat(path)}\0".encode(errors="replace"))
         self.signature = state.hexdigest()
         self.shape = self._shape()
 
@@ -140,7 +143,7 @@ class _Job:
             return (2, *shape(CLIP_SAMPLES))
         for row in range(len(self.index)):
             with contextlib.suppress(DataError):
-                ears, bands, frames = read_array(self.index.path(row)).shape
+                ears, bands, frames = read_array(self.paths[row]).shape
                 return (ears, 1, bands, frames)
         return (2, 1, 1, 1)
 
@@ -157,25 +160,39 @@ class _Job:
 
     def read(self, row: int) -> np.ndarray:
         """Samples [8000, 2] int16, or an array [2, F, T]. Raises DataError with what is wrong."""
-        path = self.index.path(row)
-        if self.module is None:
-            array = read_array(path)
-            if array.shape != (2, *self.shape[2:]):
-                first = "×".join(map(str, (2, *self.shape[2:])))
-                raise DataError(
-                    f"has the shape {'×'.join(map(str, array.shape))}, the files before it have "
-                    f"{first}; give arrays of one shape"
-                )
-            return array
-        try:
-            descriptor = os.open(path, os.O_RDONLY)
+        if self.module is not None:
+            return read_wave(self.paths[row], fit=self.fit)
+        array = read_array(self.paths[row])
+        if array.shape != (2, *self.shape[2:]):
+            first = "×".join(map(str, (2, *self.shape[2:])))
+            raise DataError(
+                f"has the shape {'×'.join(map(str, array.shape))}, the files before it have "
+                f"{first}; give arrays of one shape"
+            )
+        return array
+
+    def read_block(self, rows: range) -> tuple[np.ndarray, np.ndarray]:
+        """What these rows hold, and a mask of those that cannot be used, which hold zeros."""
+        bad = np.zeros(len(rows), bool)
+        if self.module is not None:
+            block = self._buffer((len(rows), CLIP_SAMPLES, 2))
+            wrong = read_waves(self.paths[rows.start : rows.stop], block, fit=self.fit)
+            bad[list(wrong)] = True
+            return block, bad
+        block = np.zeros((len(rows), 2, *self.shape[2:]), np.float32)
+        for place, row in enumerate(rows):
             try:
-                data = os.read(descriptor, os.fstat(descriptor).st_size)
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise DataError(f"cannot be read ({error.strerror}); check the file") from error
-        return decode_wave(data, path.name, fit=self.fit)
+                block[place] = self.read(row)
+            except DataError:
+                bad[place] = True
+        return block, bad
+
+    def _buffer(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Room for samples that a thread uses again: new memory costs as much as the reading."""
+        kept = getattr(self.buffers, "samples", None)
+        if kept is None or kept.shape != shape:
+            kept = self.buffers.samples = np.empty(shape, np.int16)
+        return kept
 
     def fault(self, row: int) -> str:
         """What is wrong with a row, read again: a data set at fault is not kept, its sentences neither."""
@@ -189,34 +206,32 @@ class _Job:
         """Features [n, 2, C, F, T] of samples [n, 8000, 2] or of arrays [n, 2, F, T]."""
         if self.module is None:
             return block[:, :, None].astype(self.dtype)
-        out = np.empty((len(block), *self.shape), self.dtype)
         if self._is_usual:
             from bastzoo.ops.spectrogram import spectrograms
 
+            shape = (len(block), *self.shape)
+            out = getattr(self.buffers, "features", None)
+            if out is None or out.shape != shape:
+                out = self.buffers.features = np.empty(shape, self.dtype)
             spectrograms(block, out[:, :, 0])
             return out
         import torch
 
         # Torch's own threads share out the work; two calls at once would only be in each other's way.
         with self.torch_lock, torch.inference_mode():
-            for start in range(0, len(block), _TORCH_BATCH):
-                samples = torch.from_numpy(block[start : start + _TORCH_BATCH])
-                clips = samples.transpose(1, 2).float() / 2**15
-                assert self.module is not None
-                part = self.module(clips).to(getattr(torch, self.dtype))
-                out[start : start + _TORCH_BATCH] = part.numpy()
-        return out
+            clips = torch.from_numpy(block).transpose(1, 2).float() / 2**15
+            return self.module(clips).to(getattr(torch, self.dtype)).numpy()
 
     @property
     def _is_usual(self) -> bool:
         """Whether the fused kernel makes these features: BAST's spectrogram as it is by default."""
         target = "bastzoo.zoo.frontends:Spectrogram"
-        return False
+        return self.frontend.target == target and not self.frontend.parameters
 
 
-def _stat(path: Path) -> str:
+def _stat(path: str) -> str:
     try:
-        status = path.stat()
+        status = os.stat(path)
     except OSError:
         return "missing"
     return f"{status.st_size}\0{status.st_mtime_ns}"
@@ -278,30 +293,28 @@ def _in_turn(work: Iterator[Any], ahead: int) -> Iterator[int]:
 
 def _convert_chunk(job: _Job, partial: Path, descriptor: int, number: int, rows: range) -> int:
     """Read, check and convert one chunk; return its number of rows."""
-    bad = np.zeros(len(rows), bool)
-    block: np.ndarray | None = None
-    for place, row in enumerate(rows):
-        try:
-            one = job.read(row)
-        except DataError:
-            bad[place] = True
-            continue
-        if block is None:
-            block = np.zeros((len(rows), *one.shape), one.dtype)
-        block[place] = one
-    contents = np.zeros((len(rows), 2), np.uint64)
-    features = np.zeros((len(rows), *job.shape), job.dtype)
-    if block is not None:
-        contents = fingerprint(block.reshape(len(block), -1))
-        features = job.features(block)
-        features[bad] = 0
-    flat = features.reshape(len(rows), -1)
-    _write_at(descriptor, flat, rows.start * job.row_bytes)
+    starts = range(rows.start, rows.stop, PART)
+    parts = [range(start, min(start + PART, rows.stop)) for start in starts]
+    notes = [_convert_part(job, descriptor, part) for part in parts]
+    contents, prints, bad = (np.concatenate(column) for column in zip(*notes, strict=True))
     aside = partial / f".chunk-{number}"
     with aside.open("wb") as file:
-        np.savez(file, contents=contents, fingerprints=fingerprint(flat), bad=bad)
+        np.savez(file, contents=contents, fingerprints=prints, bad=bad)
     aside.replace(_chunk_file(partial, number))
     return len(rows)
+
+
+def _convert_part(
+    job: _Job, descriptor: int, rows: range
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fingerprints of the contents of these rows and of their features, and which are bad."""
+    block, bad = job.read_block(rows)
+    features = job.features(block)
+    features[bad] = 0
+    contents = fingerprints(block.reshape(len(block), -1))
+    contents[bad] = 0
+    _write_at(descriptor, features, rows.start * job.row_bytes)
+    return contents, fingerprint(features)[None], bad
 
 
 def _write_at(descriptor: int, rows: np.ndarray, offset: int) -> None:
@@ -328,10 +341,11 @@ def _whole_chunks(partial: Path, job: _Job, descriptor: int) -> set[int]:
             continue
         with contextlib.suppress(OSError, ValueError, KeyError, EOFError):
             kept = _read_chunk(partial, number)
-            size = len(rows) * job.row_bytes
+            size, part = len(rows) * job.row_bytes, PART * job.row_bytes
             data = os.pread(descriptor, size, rows.start * job.row_bytes)
-            found = np.frombuffer(data, job.dtype).reshape(len(rows), -1)
-            if np.array_equal(fingerprint(found), kept["fingerprints"]):
+            found = np.frombuffer(data, np.uint8)
+            parts = [fingerprint(found[at : at + part]) for at in range(0, size, part)]
+            if np.array_equal(parts, kept["fingerprints"]):
                 whole.add(number)
     return whole
 

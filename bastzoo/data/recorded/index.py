@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -116,36 +117,39 @@ def _sparing_classes(
 ) -> list[int]:
     """The first sounds of an order, passing over those that are the last of a class."""
     classes_of: dict[int, list[int]] = {}
-    for number, of_class in np.unique(np.stack([sound, label], axis=-1), axis=0).tolist():
+    left: Counter[int] = Counter()
+    classes = int(label.max(initial=0)) + 1
+    for pair in np.unique(sound * classes + label).tolist():
+        number, of_class = divmod(pair, classes)
         classes_of.setdefault(number, []).append(of_class)
-    left = {
-        of_class: sum(of_class in classes for classes in classes_of.values())
-        for of_class in np.unique(label).tolist()
-    }
+        left[of_class] += 1
     chosen: list[int] = []
     for number in order:
         if len(chosen) == count:
             break
         if all(left[of_class] > 1 for of_class in classes_of[number]):
             chosen.append(number)
-            for of_class in classes_of[number]:
-                left[of_class] -= 1
+            left.subtract(classes_of[number])
     return chosen
 
 
 def counter_clockwise(
     azimuth: Real[np.ndarray, " n"], direction: AzimuthDirection
 ) -> Float[np.ndarray, " n"]:
-    """Azimuths in degrees, counted in `direction`, as the project counts them: (-180, 180], +90 left."""
-    clockwise = np.asarray(azimuth, dtype=np.float64)
-    if direction == "counter-clockwise":
-        clockwise = -clockwise
-    elif direction != "clockwise":
+    """Azimuths as the project counts them: degrees counter-clockwise, (-180, 180], +90 left.
+
+    azimuth: degrees from -360 to 360, counted in `direction`. Raises DataError for another direction.
+    """
+    if direction not in ("clockwise", "counter-clockwise"):
         raise DataError(
             f"{direction!r} is no direction of azimuths; give clockwise or counter-clockwise."
         )
     # 0.0 - ... instead of a sign, which would make -0.0 of 0.
-    return 0.0 - ((clockwise + 180.0) % 360.0 - 180.0)
+    turned = np.asarray(azimuth, dtype=np.float64)
+    turned = 0.0 - turned if direction == "clockwise" else turned + 0.0
+    # A remainder would cost the last bits of an angle; one turn more or less does not.
+    turned = np.where(turned > 180.0, turned - 360.0, turned)
+    return np.where(turned <= -180.0, turned + 360.0, turned)
 
 
 def numbered(names: Sequence[str]) -> tuple[tuple[str, ...], Int[np.ndarray, " n"]]:
@@ -163,7 +167,7 @@ def refuse(sentence: str, faults: Faults) -> NoReturn:
 
 def _hash(text: str) -> int:
     # Names of files need not be UTF-8; Python carries their odd bytes as lone surrogates.
-    raw = text.encode("utf-8", "surrogateescape")
+    raw = text.encode("utf-8", "surrogatepass")
     return int.from_bytes(blake2b(raw, digest_size=8).digest(), "little")
 
 

@@ -1,6 +1,6 @@
 """The selective scan on a CPU: torch tensors in and out of the kernels that numba compiles.
 
-`cpu_kernels.py` is the arithmetic in terms of `cpu_tiles.py` and `cpu_lanes.py`, `cpu_compile.py` makes
+`cpu_kernels.py` is the arithmetic in terms of `cpu_tiles.py` and `../lanes.py`, `cpu_compile.py` makes
 machine code of it, `cpu_threads.py` runs it.
 """
 
@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bastzoo.ops.lanes import WIDTH
 from bastzoo.ops.selective_scan.arguments import checkpoint_count, precision_of
 from bastzoo.ops.selective_scan.cpu_compile import kernels
-from bastzoo.ops.selective_scan.cpu_lanes import WIDTH
 from bastzoo.ops.selective_scan.cpu_threads import run_tasks
 
 # Tasks of the backward pass: enough for balance on many threads, few enough that what they add up

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, no_type_check
 
 from numba.extending import register_jitable
 
-from bastzoo.ops.selective_scan.cpu_lanes import (
+from bastzoo.ops.lanes import (
     WIDTH,
     exp2,
     load,

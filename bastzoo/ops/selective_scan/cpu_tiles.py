@@ -10,7 +10,7 @@ from typing import no_type_check
 import numpy as np
 from numba.extending import register_jitable
 
-from bastzoo.ops.selective_scan.cpu_lanes import (
+from bastzoo.ops.lanes import (
     WIDTH,
     exp2,
     larger,

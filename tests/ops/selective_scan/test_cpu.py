@@ -10,6 +10,7 @@ import pytest
 import torch
 from numba.core import event
 
+from bastzoo.ops import compilation, lanes
 from bastzoo.ops.selective_scan import cpu, cpu_compile, cpu_threads, selective_scan
 
 
@@ -104,7 +105,7 @@ def test_only_checkpoints_of_the_state_are_kept(problem):
 
 
 def test_a_compilation_is_announced_in_one_line(caplog):
-    announcement = cpu_compile._Announcement()
+    announcement = compilation._Announcement("the CPU selective scan")
     compiling = event.Event("numba:compile", event.EventStatus.START)
     with caplog.at_level(logging.WARNING, "bastzoo"):
         for _ in range(3):
@@ -123,15 +124,15 @@ def test_without_a_folder_for_the_cache_every_process_compiles(monkeypatch):
             raise RuntimeError("cannot cache function 'scan': no locator available for file 'x'")
         return lambda function: function
 
-    monkeypatch.setattr(cpu_compile, "njit", njit)
-    assert cpu_compile._compile(len, "a signature") is len
+    monkeypatch.setattr(compilation, "njit", njit)
+    assert compilation.compiled(len, "a signature", "it") is len
     assert tried == [True, False]
 
 
 def test_machine_code_of_other_sources_is_not_reused():
     """numba's cache knows a function by what it closes over: the digest of the sources is among it."""
     old, _ = cpu_compile._entries(64, "digest of older sources")
-    new, _ = cpu_compile._entries(64, cpu_compile._seal())
+    new, _ = cpu_compile._entries(64, compilation.seal(lanes))
     closed_over = [{cell.cell_contents for cell in f.__closure__} for f in (old, new)]
     assert closed_over[0] == {64, "digest of older sources"}
     assert closed_over[0] != closed_over[1]

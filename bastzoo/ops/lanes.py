@@ -1,4 +1,4 @@
-"""Sixteen numbers in one variable, for numba: the SIMD vocabulary of the CPU kernel.
+"""Sixteen numbers in one variable, for numba: the SIMD vocabulary of the CPU kernels.
 
 numba leaves vectorising to LLVM, which has to prove first that the arrays of a loop do not overlap and
 has no vector form of `exp`. `Lanes` says it outright: one variable is one LLVM vector, and LLVM cuts it
@@ -6,6 +6,7 @@ to what the processor has (one AVX-512 register, two of AVX2, four of NEON). Not
 arithmetic, except that a product and a sum may be fused; NaN and infinity behave as in PyTorch.
 """
 
+import functools
 import math
 import operator
 from collections.abc import Callable, Iterable
@@ -226,6 +227,44 @@ def log1p_of_fraction(typing_context, t):
     return t(t), generate
 
 
+# log2(1 + t) / t on [1/sqrt(2) - 1, sqrt(2) - 1], by interpolation in Chebyshev's points (error of the
+# logarithm 2e-9).
+_LOG2 = [
+    -0.10749787736372593,
+    0.18476032410990498,
+    -0.19138837938002004,
+    0.20485764980669258,
+    -0.23960812177496527,
+    0.2885525612921885,
+    -0.36069654180873895,
+    0.48089852032801106,
+    -0.7213473544789231,
+    1.442695039999159,
+]
+# The bits of 1/sqrt(2): taken away, what is left in the exponent's place is the nearest power of two.
+_HALF_ROOT = 0x3F3504F3
+
+
+@intrinsic
+@no_type_check
+def log2(typing_context, x):
+    """`log2(x)` of positive float32 numbers; of 0, and below the smallest normal one, about -127."""
+
+    def generate(context, builder, signature, arguments):
+        (x,) = arguments
+        integers = ir.VectorType(ir.IntType(32), WIDTH)
+        bits = builder.bitcast(x, integers)
+        exponent = builder.ashr(
+            builder.sub(bits, _constant(integers, _HALF_ROOT)), _constant(integers, 23)
+        )
+        mantissa = builder.sub(bits, builder.shl(exponent, _constant(integers, 23)))
+        t = builder.fsub(builder.bitcast(mantissa, x.type), _constant(x.type, 1.0))
+        whole = builder.sitofp(exponent, x.type)
+        return _multiply_add(builder, _polynomial(builder, t, _LOG2), t, whole)
+
+    return x(x), generate
+
+
 # -- memory ---------------------------------------------------------------------------------------
 
 
@@ -276,6 +315,48 @@ def store(typing_context, array, index, lanes):
     def generate(context, builder, signature, arguments):
         address = _address(context, builder, arguments[0], array, arguments[1], index)
         _write(builder, address, arguments[2])
+        return context.get_dummy_value()
+
+    return types.void(array, index, lanes), generate
+
+
+# Half precision by whole numbers, since not every processor (nor every runtime) has a conversion: below
+# its smallest normal number, adding this one aligns a float's last bits with those of a half.
+_SUBNORMAL = (127 - 15 + 23 - 10 + 1) << 23
+
+
+def _half(builder: ir.IRBuilder, x: Any) -> ir.Value:
+    """Float32 lanes rounded to half precision, to even, as 16-bit integers; beyond its range infinite."""
+    integers = ir.VectorType(ir.IntType(32), WIDTH)
+    constant = functools.partial(_constant, integers)
+    bits = builder.bitcast(x, integers)
+    sign = builder.and_(bits, constant(0x80000000))
+    size = builder.xor(bits, sign)
+    aligned = builder.fadd(
+        builder.bitcast(size, x.type), builder.bitcast(constant(_SUBNORMAL), x.type)
+    )
+    small = builder.sub(builder.bitcast(aligned, integers), constant(_SUBNORMAL))
+    odd = builder.and_(builder.lshr(size, constant(13)), constant(1))
+    rebased = builder.sub(size, constant((127 - 15) << 23))
+    rounded = builder.lshr(builder.add(builder.add(rebased, constant(0xFFF)), odd), constant(13))
+    normal = builder.icmp_unsigned(">=", size, constant((127 - 14) << 23))
+    half = builder.select(normal, rounded, small)
+    huge = builder.icmp_unsigned(">=", size, constant(0x477FF000))
+    half = builder.select(huge, constant(0x7C00), half)
+    half = builder.or_(half, builder.lshr(sign, constant(16)))
+    return builder.trunc(half, ir.VectorType(ir.IntType(16), WIDTH))
+
+
+@intrinsic
+@no_type_check
+def store_half(typing_context, array, index, lanes):
+    """Write float32 lanes in half precision, side by side from `array[index]` (16-bit integers) on."""
+
+    def generate(context, builder, signature, arguments):
+        address = _address(context, builder, arguments[0], array, arguments[1], index)
+        half = _half(builder, arguments[2])
+        pointer = builder.bitcast(address, half.type.as_pointer())
+        builder.store(half, pointer, align=2)
         return context.get_dummy_value()
 
     return types.void(array, index, lanes), generate

@@ -1,0 +1,62 @@
+"""Turns Python functions into machine code: at first use, once for a machine, with a line that says so.
+
+numba keeps the code on disk, in `__pycache__` beside the file or, where that folder is read-only, in
+the user's cache folder (or in `NUMBA_CACHE_DIR`). Where none can be written, every process compiles.
+"""
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from numba import njit
+from numba.core import event
+
+Kernel = Callable[..., None]
+
+log = logging.getLogger("bastzoo")
+_compiling = threading.RLock()
+
+
+def compiled(function: Kernel, signature: Any, what: str) -> Kernel:
+    """The function as machine code that holds no lock, from numba's cache where it has it.
+
+    what: named in the line that says that a compilation begins, and how long it takes.
+    """
+    with _compiling, event.install_listener("numba:compile", _Announcement(what)):
+        try:
+            return njit(signature, cache=True, nogil=True)(function)
+        except RuntimeError as error:
+            if "no locator available" not in str(error):  # numba's words for: nowhere to write
+                raise
+            return njit(signature, nogil=True)(function)
+
+
+def seal(*modules: ModuleType) -> str:
+    """A digest of sources that go into machine code.
+
+    numba's cache watches the file of a function and what the function closes over, and no file that it
+    imports from: without a seal it would go on to use machine code of older sources.
+    """
+    sources = (Path(module.__file__ or "").read_bytes() for module in modules)
+    return hashlib.sha256(b"".join(sources)).hexdigest()
+
+
+class _Announcement(event.Listener):
+    """Says that a compilation begins; numba sends no event for code that its cache has."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._said = False
+
+    def on_start(self, event: event.Event) -> None:
+        """Say it at the first of many events."""
+        if not self._said:
+            self._said = True
+            log.warning(f"compiling {self._what} for this machine, once")
+
+    def on_end(self, event: event.Event) -> None:
+        """Nothing to say."""
