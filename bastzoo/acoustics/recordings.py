@@ -196,9 +196,7 @@ def _take(
     return taken
 
 
-def _pieces(
-    source: _Source, findings: _Findings
-) -> Iterator[tuple[_Source, int, np.ndarray]]:
+def _pieces(source: _Source, findings: _Findings) -> Iterator[tuple[_Source, int, np.ndarray]]:
     """The loud pieces of a file, each [8000] with RMS 1; one pass finds them, a second reads them."""
     soundfile = _soundfile()
     try:

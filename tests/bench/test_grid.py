@@ -9,8 +9,8 @@ import pytest
 
 from bastzoo.bench.grid import PAPER_AXES, axis, combinations
 from bastzoo.bench.plan import plan
-from bastzoo.bench.workbench import Workbench
 from bastzoo.bench.store import RunStore
+from bastzoo.bench.workbench import Workbench
 from bastzoo.errors import CombinationError, ComponentError, SetupError
 from bastzoo.experiment import load_preset
 from bastzoo.plugins import default_registry

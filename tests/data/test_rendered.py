@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from bastzoo.acoustics.heads import default_head, kemar
-from bastzoo.data.rendered import RenderedClips, RenderedData, azimuth_grid, data_digest
 from bastzoo.data.environments import Environment, ri, ri01, ri02
+from bastzoo.data.rendered import RenderedClips, RenderedData, azimuth_grid, data_digest
 from bastzoo.directions import azimuth_of
 from bastzoo.experiment import DataSize
 

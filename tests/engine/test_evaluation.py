@@ -8,8 +8,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from bastzoo.data.rendered import RenderedClips, RenderedData
 from bastzoo.data.environments import ri
+from bastzoo.data.rendered import RenderedClips, RenderedData
 from bastzoo.engine.evaluation import Answers, cost, localize, localize_baseline, score
 from bastzoo.experiment import DataSize
 

@@ -12,8 +12,8 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from bastzoo.data.rendered import RenderedClips, RenderedData
 from bastzoo.data.environments import ri01
+from bastzoo.data.rendered import RenderedClips, RenderedData
 from bastzoo.engine.evaluation import localize
 from bastzoo.engine.metrics import angular_distance
 from bastzoo.engine.training import train
