@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
 from bastzoo.bench.record import CaseResult, RunRecord, TrackRecord
+from bastzoo.bench.store import read_track_records
 from bastzoo.bench.track_tables import render_track
+from bastzoo.bench.tracks import TRACKS
 from bastzoo.conditions import Condition
 from tests.bench.records import PROVENANCE, baseline_record, evaluation, model_record
 
@@ -112,3 +115,17 @@ def test_published_figures_stand_apart_and_are_marked_as_other_data() -> None:
     assert "not comparable" in published
     assert "| BAST-Mamba-SP  | Hybrid | Sub.     |    6.97° |" in published
     assert "## Published" not in render_track([GOOD])
+
+
+LEADERBOARDS = Path(__file__).parents[2] / "leaderboards"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in TRACKS if (LEADERBOARDS / f"{name}.md").exists()]
+)
+def test_a_committed_leaderboard_follows_from_its_records(name: str) -> None:
+    found, faults = read_track_records(LEADERBOARDS / "records" / name)
+    assert not faults
+    assert {record.track for record in found} == {name}
+    text = (LEADERBOARDS / f"{name}.md").read_text(encoding="utf-8")
+    assert text == render_track(found, TRACKS[name].question)

@@ -49,7 +49,7 @@ def test_a_track_is_found_without_case_and_every_environment_is_one() -> None:
     registry = default_registry()
     assert find_track("Unseen-HEAD", registry) is TRACKS["unseen-head"]
     assert find_track("ri02", registry).cases[0].environment == "RI02"
-    with pytest.raises(CombinationError, match="no track named 'snrr'. Did you mean 'snr'"):
+    with pytest.raises(CombinationError, match=r"no track named 'snrr'\. Did you mean 'snr'"):
         find_track("snrr", registry)
 
 
