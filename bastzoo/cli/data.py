@@ -65,7 +65,7 @@ def data() -> None:
     "--gain",
     type=float,
     metavar="DB",
-    help="Level of 16-bit files; default: -18, which leaves room for the loudest embedded clip.",
+    help="Gain of all 16-bit files; default: for each sound the largest power of two that fits.",
 )
 @data_options(recorded=False)
 def render(
@@ -100,7 +100,7 @@ def render(
     )
 
     from bastzoo.bench.workbench import Workbench, usual_frontend
-    from bastzoo.data.export import GAIN_DB, write_bast_folder, write_csv_index
+    from bastzoo.data.export import write_bast_folder, write_csv_index
     from bastzoo.data.rendered import RenderedData
 
     workbench = Workbench(registry, source=heard.source)
@@ -113,7 +113,7 @@ def render(
             found,
             out,
             room_names=_room_names(registry, workbench),
-            gain_db=GAIN_DB if gain is None else gain,
+            gain_db=gain,
             about=about,
             progress=progress,
         )

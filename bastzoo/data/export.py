@@ -26,11 +26,9 @@ from bastzoo.data.rendered import RenderedData
 from bastzoo.directions import azimuth_of, elevation_of
 from bastzoo.errors import DataError, SetupError
 
-GAIN_DB = -18.0
-"""What clips are attenuated by in 16-bit files: with the embedded sounds peaks reach +14 dB."""
-
 ABOUT_FILE = "about.json"
-_BATCH = 256
+GAINS_FILE = "gains.csv"
+_FULL_SCALE = 2.0**15 - 1
 _BYTES_PER_CLIP = {"bast": 44 + 4 * CLIP_SAMPLES, "csv": 40_000}
 
 Progress = Callable[[int, int], None]
@@ -50,7 +48,7 @@ def write_bast_folder(
     folder: Path,
     *,
     room_names: dict[str, str],
-    gain_db: float = GAIN_DB,
+    gain_db: float | None = None,
     about: dict[str, object] | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Written:
@@ -58,6 +56,10 @@ def write_bast_folder(
 
     A file is called `A030_RI01_SOUND.wav`: azimuth clockwise as BAST's are, then the environment
     (with its noise, `RI01_SNR_20`), then the sound's id. room_names: a room's name as BAST calls it.
+
+    gain_db: for all files. None: a power of two for each sound, the largest at which its loudest clip
+        fits, so that 16 bits also hold what lies far below the loudest parts; `gains.csv` has them. The
+        clips of a sound keep their levels relative to each other either way.
 
     Raises DataError for a condition that such names cannot tell, SetupError for a folder that exists
     or cannot be written.
@@ -71,12 +73,16 @@ def write_bast_folder(
             f"A BAST folder has no name for the room {unnamed[0]!r}; it knows "
             f"{', '.join(sorted(room_names))}. Write it with --layout csv."
         )
-    gain = 10 ** (gain_db / 20) * 2.0**15
+    fixed = None if gain_db is None else 10 ** (gain_db / 20)
+    gains: dict[str, float] = {}
     clipped = 0
 
     def write(split: Split, batch: Batch, clips: ClipSet, target: Path) -> None:
         nonlocal clipped
-        exact = np.rint(batch.inputs.cpu().double().numpy() * gain)
+        values = batch.inputs.cpu().double().numpy()
+        gain = _largest_gain(values) if fixed is None else fixed
+        gains[clips.sound_ids[int(batch.sounds[0])]] = gain
+        exact = np.rint(values * gain * 2.0**15)
         clipped += int(np.count_nonzero((exact < -(2**15)) | (exact > 2**15 - 1)))
         samples = np.clip(exact, -(2**15), 2**15 - 1).astype(np.int16).transpose(0, 2, 1)
         azimuths = np.rint(-azimuth_of(_directions(batch))).astype(int) % 360
@@ -91,6 +97,8 @@ def write_bast_folder(
         for part in ("train", "test"):
             (aside / part).mkdir()
         count = _write_all(data, write, aside, progress)
+        with (aside / GAINS_FILE).open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("sound", "gain"), *sorted(gains.items())])
         _write_about(aside, {**(about or {}), "gain_db": gain_db, "clipped_samples": clipped})
     return Written(folder, count, clipped)
 
@@ -144,6 +152,12 @@ def write_csv_index(
     return Written(folder, count, 0)
 
 
+def _largest_gain(values: np.ndarray) -> float:
+    """The largest power of two at which these samples fit into 16 bits."""
+    peak = float(np.abs(values).max()) * 2.0**15
+    return 2.0 ** np.floor(np.log2(_FULL_SCALE / peak)) if peak > 0 else 1.0
+
+
 def file_name(sound: str) -> str:
     """A sound's id as a part of a file name: letters, digits, `.` and `-`, all else as `-`."""
     return "".join(c if (c.isalnum() and c.isascii()) or c == "." else "-" for c in sound)
@@ -174,7 +188,8 @@ def _write_all(
     for split, clips in sets:
         _check_file_names(clips)
         with torch.inference_mode():
-            for batch in clips.in_order(_BATCH):
+            # One sound at a time: rendered clips lie sound by sound.
+            for batch in clips.in_order(len(clips) // len(clips.sound_ids)):
                 write(split, batch, clips, target)
                 done += len(batch.inputs)
                 progress(done, total)

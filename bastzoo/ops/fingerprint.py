@@ -30,8 +30,9 @@ def fingerprint(values: Shaped[np.ndarray, "*shape"]) -> UInt64[np.ndarray, " 2"
 
 def fingerprints(rows: Shaped[np.ndarray, "n m"]) -> UInt64[np.ndarray, "n 2"]:
     """128 bits for each row, of its bytes."""
-    raw = np.ascontiguousarray(rows).reshape(len(rows), -1).view(np.uint8)
-    size = raw.shape[1]
+    rows = np.ascontiguousarray(rows)
+    size = rows.shape[1] * rows.itemsize
+    raw = rows.view(np.uint8)
     if size % 8:
         raw = np.pad(raw, ((0, 0), (0, -size % 8)))
     words = raw.view(np.uint64)

@@ -239,12 +239,13 @@ def _stat(path: str) -> str:
 
 def _look_up(root: Path, job: _Job, report: Report) -> FeatureCache | None:
     """What was converted before of exactly these files, if it is whole."""
-    try:
-        key = (root / "lookup" / job.signature).read_text(encoding="ascii").strip()
-        return FeatureCache(root / "features" / key)
-    except FileNotFoundError:
+    lookup = root / "lookup" / job.signature
+    if not lookup.is_file():
         return None
-    except (DamagedCacheError, OSError, ValueError) as error:
+    key = lookup.read_text(encoding="ascii", errors="replace").strip()
+    try:
+        return FeatureCache(root / "features" / key)
+    except (DamagedCacheError, OSError) as error:
         report(Progress(0, len(job.index), message=f"{error} Converting anew."))
         shutil.rmtree(root / "features" / key, ignore_errors=True)
         return None

@@ -1,0 +1,359 @@
+"""The cache: what is read is what was converted, after kills, damage, moves and races too."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bastzoo.data.recorded import convert as conversion
+from bastzoo.data.recorded.bast import read_bast_folder
+from bastzoo.data.recorded.cache import FEATURES_FILE, MANIFEST_FILE, FeatureCache, default_cache
+from bastzoo.data.recorded.convert import Progress, convert
+from bastzoo.data.recorded.csv_index import read_csv_index
+from bastzoo.data.recorded.files import read_wave
+from bastzoo.errors import DataError, SetupError
+from bastzoo.plugins import default_registry
+from bastzoo.registry import Component
+from bastzoo.zoo.frontends import Spectrogram
+from tests.cli.command import ROOT
+from tests.data.recorded.made import bast_folder, csv_index, samples, write_wave
+
+FRONTEND = default_registry().get("frontend", "spectrogram")
+OTHER = Component(
+    kind="frontend",
+    name="wide",
+    target="bastzoo.zoo.frontends:Spectrogram",
+    summary="another window",
+    parameters={"window_length": 512},
+)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bast_folder(tmp_path_factory.mktemp("clips") / "set")
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of 8 rows: a folder of 48 files has six."""
+    monkeypatch.setattr(conversion, "CHUNK", 8)
+    monkeypatch.setattr(conversion, "PART", 8)
+    monkeypatch.setattr("bastzoo.data.recorded.cache.PART", 8)
+
+
+def exact(folder: Path, cache: FeatureCache, frontend: Spectrogram) -> np.ndarray:
+    index = read_bast_folder(folder)
+    waves = np.stack([read_wave(index.path(row)).T for row in range(len(index))])
+    with torch.inference_mode():
+        return frontend(torch.from_numpy(waves).double() / 2**15).numpy()
+
+
+@pytest.mark.parametrize("frontend", [FRONTEND, OTHER], ids=["fused", "through torch"])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_features_are_the_frontends_to_the_precision_that_is_kept(
+    tmp_path: Path, clips: Path, frontend: Component, dtype: conversion.Dtype
+) -> None:
+    found = convert(read_bast_folder(clips), frontend, dtype=dtype, cache=tmp_path)
+    expected = exact(clips, found, frontend.build())
+    assert found.array.shape == expected.shape
+    assert found.array.dtype == dtype
+    error = np.abs(found.array - expected)
+    # A unit of the z-score is some 30 dB; half precision has steps of 1/1024 between 1 and 2.
+    assert np.quantile(error, 0.999) < (2e-3 if dtype == "float16" else 1e-4)
+
+
+def test_a_second_time_nothing_is_read(tmp_path: Path, clips: Path) -> None:
+    index = read_bast_folder(clips)
+    first = convert(index, FRONTEND, cache=tmp_path)
+    told: list[Progress] = []
+    second = convert(index, FRONTEND, cache=tmp_path, progress=told.append)
+    assert second.folder == first.folder
+    assert not told
+
+
+def test_another_frontend_or_precision_is_another_folder(tmp_path: Path, clips: Path) -> None:
+    index = read_bast_folder(clips)
+    folders = {
+        convert(index, frontend, cache=tmp_path, dtype=dtype).folder
+        for frontend, dtype in ((FRONTEND, "float16"), (OTHER, "float16"), (FRONTEND, "float32"))
+    }
+    assert len(folders) == 3
+
+
+def test_a_copy_and_a_touched_folder_are_recognised_by_their_contents(
+    tmp_path: Path, clips: Path
+) -> None:
+    first = convert(read_bast_folder(clips), FRONTEND, cache=tmp_path / "cache")
+    shutil.copytree(clips, tmp_path / "copy")
+    for path in (tmp_path / "copy").rglob("*.wav"):
+        os.utime(path, (1, 1))
+    second = convert(read_bast_folder(tmp_path / "copy"), FRONTEND, cache=tmp_path / "cache")
+    assert second.folder == first.folder
+    assert len(list((tmp_path / "cache" / "features").iterdir())) == 1
+    assert not [path for path in (tmp_path / "cache" / "partial").iterdir() if path.is_dir()]
+
+
+def test_a_changed_sample_makes_another_cache(tmp_path: Path, clips: Path) -> None:
+    shutil.copytree(clips, tmp_path / "copy")
+    before = convert(read_bast_folder(tmp_path / "copy"), FRONTEND, cache=tmp_path / "cache")
+    changed = next((tmp_path / "copy" / "train").iterdir())
+    content = read_wave(changed).copy()
+    content[4_000, 1] += 1
+    write_wave(changed, content)
+    after = convert(read_bast_folder(tmp_path / "copy"), FRONTEND, cache=tmp_path / "cache")
+    assert after.folder != before.folder
+    assert (after.contents != before.contents).any(axis=1).sum() == 1
+
+
+def _flip(folder: Path) -> None:
+    with (folder / FEATURES_FILE).open("r+b") as file:
+        file.seek(12_345)
+        byte = file.read(1)
+        file.seek(12_345)
+        file.write(bytes([byte[0] ^ 1]))
+    os.utime(folder / FEATURES_FILE, ns=(1, 1))
+
+
+def _zero(folder: Path) -> None:
+    size = (folder / FEATURES_FILE).stat().st_size
+    (folder / FEATURES_FILE).write_bytes(bytes(size))
+
+
+DAMAGES = {
+    "a flipped bit": _flip,
+    "zeros": _zero,
+    "cut short": lambda folder: os.truncate(folder / FEATURES_FILE, 1_000),
+    "no features": lambda folder: (folder / FEATURES_FILE).unlink(),
+    "no manifest": lambda folder: (folder / MANIFEST_FILE).unlink(),
+    "a broken manifest": lambda folder: (folder / MANIFEST_FILE).write_text("{"),
+    "another schema": lambda folder: (folder / MANIFEST_FILE).write_text('{"schema": 99}'),
+    "no clips": lambda folder: (folder / "clips.npz").write_bytes(b"PK"),
+    "gone": shutil.rmtree,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_noticed_and_the_data_converted_anew(
+    tmp_path: Path, clips: Path, damage: str
+) -> None:
+    index = read_bast_folder(clips)
+    first = convert(index, FRONTEND, cache=tmp_path)
+    expected = np.array(first.array)
+    DAMAGES[damage](first.folder)
+    told: list[Progress] = []
+    again = convert(index, FRONTEND, cache=tmp_path, progress=told.append)
+    np.testing.assert_array_equal(again.array, expected)
+    assert any("Converting anew" in progress.message for progress in told)
+    again.verify()
+
+
+def test_a_touched_cache_is_verified_once_and_kept(tmp_path: Path, clips: Path) -> None:
+    index = read_bast_folder(clips)
+    first = convert(index, FRONTEND, cache=tmp_path)
+    os.utime(first.folder / FEATURES_FILE, ns=(5, 5))
+    told: list[Progress] = []
+    again = convert(index, FRONTEND, cache=tmp_path, progress=told.append)
+    assert not told
+    assert FeatureCache(again.folder).manifest.stamp == 5
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from bastzoo.data.recorded import cache, convert as conversion
+from bastzoo.data.recorded.bast import read_bast_folder
+from bastzoo.plugins import default_registry
+
+cache.PART = conversion.PART = conversion.CHUNK = 8
+part = conversion._convert_part
+
+def slowly(*args):
+    time.sleep(float(sys.argv[3]))
+    return part(*args)
+
+conversion._convert_part = slowly
+frontend = default_registry().get("frontend", "spectrogram")
+index = read_bast_folder(Path(sys.argv[1]))
+print("ready", flush=True)
+conversion.convert(
+    index, frontend, cache=Path(sys.argv[2]), workers=1,
+    progress=lambda p: print(p.done, p.message, flush=True),
+)
+print("done", flush=True)
+"""
+
+
+def start(folder: Path, cache: Path, pause: float) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(folder), str(cache), str(pause)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_a_killed_conversion_goes_on_from_its_last_whole_chunk(
+    tmp_path: Path, clips: Path, small_chunks: None
+) -> None:
+    with start(clips, tmp_path / "cache", 0.2) as killed:
+        assert killed.stdout is not None
+        for line in killed.stdout:
+            if line.startswith("24 "):
+                killed.send_signal(signal.SIGKILL)
+                break
+    (partial,) = (p for p in (tmp_path / "cache" / "partial").iterdir() if p.is_dir())
+    kept = len(list(partial.glob("chunk-*.npz")))
+    assert kept >= 3
+    # A chunk that is there and is not whole is done again.
+    with (partial / FEATURES_FILE).open("r+b") as file:
+        file.write(b"\0" * 100)
+    told: list[Progress] = []
+    index = read_bast_folder(clips)
+    found = convert(index, FRONTEND, cache=tmp_path / "cache", progress=told.append)
+    assert told[0].done == 8 * kept  # one of them again
+    fresh = convert(index, FRONTEND, cache=tmp_path / "fresh")
+    assert (found.folder / FEATURES_FILE).read_bytes() == (
+        fresh.folder / FEATURES_FILE
+    ).read_bytes()
+    assert found.folder.name == fresh.folder.name
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX locks")
+def test_two_processes_convert_once(tmp_path: Path, clips: Path, small_chunks: None) -> None:
+    with start(clips, tmp_path, 1.5) as first:
+        assert first.stdout is not None
+        for line in first.stdout:
+            if line.startswith("8 "):
+                break
+        with start(clips, tmp_path, 0.0) as second:
+            outputs = [process.communicate(timeout=60)[0] for process in (first, second)]
+    assert all(output.rstrip().endswith("done") for output in outputs)
+    assert "Another process converts this data; waiting for it." in outputs[1]
+    assert len(list((tmp_path / "features").iterdir())) == 1
+    FeatureCache(next((tmp_path / "features").iterdir())).verify()
+
+
+def _with_bad(clips: Path, copy: Path) -> Path:
+    shutil.copytree(clips, copy)
+    write_wave(copy / "train" / "A010_RI01_mono.wav", samples(0, channels=1))
+    write_wave(copy / "train" / "A020_RI01_fast.wav", samples(0), rate=44_100)
+    (copy / "test" / "A030_RI02_cut.wav").write_bytes(
+        (copy / "test" / "A000_RI01_s5.wav").read_bytes()[:999]
+    )
+    write_wave(copy / "train" / "no-azimuth_RI01.wav", samples(0))
+    return copy
+
+
+def test_all_faults_of_names_and_of_contents_are_told_together(tmp_path: Path, clips: Path) -> None:
+    folder = _with_bad(clips, tmp_path / "copy")
+    with pytest.raises(DataError) as refused:
+        convert(read_bast_folder(folder), FRONTEND, cache=tmp_path / "cache")
+    sentence = str(refused.value)
+    for part in (
+        "train/no-azimuth_RI01.wav: characters 2 to 4",
+        "test/A030_RI02_cut.wav: is cut short",
+        "train/A010_RI01_mono.wav: 1 channel",
+        "train/A020_RI01_fast.wav: 44100 Hz",
+        "4 faults in all; --skip-bad goes on without them.",
+    ):
+        assert part in sentence
+
+
+def test_bad_files_are_skipped_on_request_and_marked(tmp_path: Path, clips: Path) -> None:
+    folder = _with_bad(clips, tmp_path / "copy")
+    index = read_bast_folder(folder)
+    found = convert(index, FRONTEND, cache=tmp_path / "cache", skip_bad=True)
+    bad = [index.files[row] for row in np.flatnonzero(found.bad)]
+    assert bad == [
+        "test/A030_RI02_cut.wav",
+        "train/A010_RI01_mono.wav",
+        "train/A020_RI01_fast.wav",
+    ]
+    assert not found.array[found.bad].any()
+
+
+def test_the_first_twenty_faults_are_told_and_their_number(tmp_path: Path, clips: Path) -> None:
+    shutil.copytree(clips, tmp_path / "copy")
+    for number in range(30):
+        write_wave(tmp_path / "copy" / "train" / f"A000_RI01_m{number}.wav", samples(0, channels=1))
+    with pytest.raises(DataError, match="and 10 more\n30 faults in all"):
+        convert(read_bast_folder(tmp_path / "copy"), FRONTEND, cache=tmp_path / "cache")
+
+
+def test_other_lengths_are_fitted_on_request(tmp_path: Path, clips: Path) -> None:
+    shutil.copytree(clips, tmp_path / "copy")
+    write_wave(tmp_path / "copy" / "train" / "A000_RI01_short.wav", samples(0, count=5_000))
+    index = read_bast_folder(tmp_path / "copy")
+    with pytest.raises(DataError, match="5000 samples instead of 8000"):
+        convert(index, FRONTEND, cache=tmp_path / "cache")
+    assert not convert(index, FRONTEND, cache=tmp_path / "cache", fit=True).bad.any()
+
+
+def test_arrays_of_two_shapes_are_refused(tmp_path: Path) -> None:
+    path = csv_index(tmp_path / "set")
+    np.save(path.parent / "clip7.npy", np.zeros((2, 6, 4), np.float32))
+    with pytest.raises(DataError, match=r"clip7\.npy: has the shape 2×6×4, .* have 2×6×5"):
+        convert(read_csv_index(path), FRONTEND, cache=tmp_path / "cache")
+
+
+def test_a_csv_index_is_kept_as_it_is(tmp_path: Path) -> None:
+    path = csv_index(tmp_path / "set")
+    index = read_csv_index(path)
+    found = convert(index, FRONTEND, dtype="float32", cache=tmp_path / "cache")
+    assert found.array.shape == (36, 2, 1, 6, 5)
+    for row in range(36):
+        np.testing.assert_array_equal(found.array[row, :, 0], np.load(index.path(row)))
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere"
+)
+def test_a_read_only_cache_is_a_sentence(tmp_path: Path, clips: Path) -> None:
+    (tmp_path / "cache").mkdir(mode=0o500)
+    with pytest.raises(SetupError, match="name another folder with --cache"):
+        convert(read_bast_folder(clips), FRONTEND, cache=tmp_path / "cache")
+
+
+def test_a_cache_that_is_a_file_is_a_sentence(tmp_path: Path, clips: Path) -> None:
+    (tmp_path / "cache").write_text("")
+    with pytest.raises(SetupError, match="name another folder with --cache"):
+        convert(read_bast_folder(clips), FRONTEND, cache=tmp_path / "cache")
+
+
+def test_a_disk_without_room_is_named_before_anything_is_read(
+    tmp_path: Path, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        conversion.shutil, "disk_usage", lambda path: type("Disk", (), {"free": 10})
+    )
+    with pytest.raises(SetupError, match=r"needs 0\.0 GB .* name another folder with --cache"):
+        convert(read_bast_folder(clips), FRONTEND, cache=tmp_path)
+
+
+def test_the_cache_lies_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BASTZOO_CACHE", "/somewhere")
+    assert default_cache() == Path("/somewhere")
+    monkeypatch.delenv("BASTZOO_CACHE")
+    if sys.platform == "linux":
+        monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
+        assert default_cache() == Path("/elsewhere/bastzoo")
+
+
+def test_progress_counts_to_the_end(tmp_path: Path, clips: Path, small_chunks: None) -> None:
+    told: list[Progress] = []
+    started = time.perf_counter()
+    convert(read_bast_folder(clips), FRONTEND, cache=tmp_path, progress=told.append)
+    assert [progress.done for progress in told] == [8, 16, 24, 32, 40, 48]
+    assert {progress.total for progress in told} == {48}
+    assert told[-1].seconds_left == 0
+    assert told[-1].clips_per_second >= 48 / (time.perf_counter() - started) / 2
