@@ -13,9 +13,15 @@ from torch import Tensor
 
 from bastzoo.acoustics import CLIP_SAMPLES
 from bastzoo.acoustics.heads import default_head
+from bastzoo.acoustics.noise import diffuse_filter
 from bastzoo.acoustics.rendering import Renderer
 from bastzoo.acoustics.rooms import ANECHOIC, LECTURE_HALL, Room, binaural_responses
 from bastzoo.acoustics.sounds import make_corpus
+from bastzoo.bench.workbench import Workbench
+from bastzoo.data.environments import ri
+from bastzoo.data.rendered import RenderedData
+from bastzoo.experiment import Combination, load_preset
+from bastzoo.plugins import default_registry
 from bastzoo.zoo.frontends import Spectrogram
 
 BATCH = 64
@@ -80,6 +86,16 @@ def test_rendering_with_noise(benchmark: BenchmarkFixture, scene: tuple) -> None
     measure(benchmark, f"{name}: batch of {BATCH}", lambda: renderer.render(*batch, snr_db=10.0))
 
 
+def test_rendering_with_diffuse_noise(benchmark: BenchmarkFixture, scene: tuple) -> None:
+    name, renderer, _, batch = scene
+    noise = diffuse_filter(default_head(), "speech")[None]
+    measure(
+        benchmark,
+        f"{name}: batch of {BATCH}",
+        lambda: renderer.render(*batch, snr_db=10.0, noise_filter=noise),
+    )
+
+
 def test_rendering_and_frontend(benchmark: BenchmarkFixture, scene: tuple) -> None:
     name, renderer, _, batch = scene
     frontend = Spectrogram()
@@ -103,3 +119,41 @@ def test_set_up(benchmark: BenchmarkFixture, what: str) -> None:
 def test_set_up_of_a_renderer(benchmark: BenchmarkFixture, scene: tuple, sounds: Tensor) -> None:
     benchmark.group = "set-up"
     benchmark.pedantic(lambda: Renderer(sounds, scene[2]), rounds=3)
+
+
+@pytest.mark.parametrize("preset", ["quick", "standard", "paper"])
+@pytest.mark.parametrize("what", ["rendering and frontend", "step"])
+def test_share_of_a_training_step(benchmark: BenchmarkFixture, preset: str, what: str) -> None:
+    """What rendering takes of a step of `mamba/SUB/MIX/SP` on RI: divide the two of a preset.
+
+    At `paper` on a CPU a step of 48 clips takes half a minute; 4 clips are rendered and stepped there.
+    """
+    values = load_preset(preset)
+    size = values.data.model_copy(update={"train_sounds": 100})
+    batch = 4 if preset == "paper" else values.recipe.batch
+    workbench = Workbench(default_registry(), device="cpu")
+    model = workbench.build(
+        workbench.experiment(
+            Combination(backbone="mamba", integration="SUB", loss="MIX", sharing="SP"),
+            preset=values,
+            environment="RI",
+            seed=0,
+        )
+    ).train()
+    clips = RenderedData(environment=ri(), size=size).split("train")
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    loss = default_registry().get("loss", "MIX").build()
+    indices = torch.randint(len(clips), (batch,), generator=torch.Generator().manual_seed(0))
+
+    def rendered() -> Tensor:
+        return model.features(clips.take(indices).inputs)
+
+    def step() -> None:
+        part = clips.take(indices)
+        loss(model(part.inputs), part.targets).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    benchmark.group = f"a step at {preset}, {batch} clips"
+    work = step if what == "step" else rendered
+    benchmark.pedantic(work, rounds=3 if preset == "paper" else 20, warmup_rounds=2)
