@@ -147,7 +147,8 @@ class Workbench:
         if self._own_head is None:
             self._own_head = default_head()
             if self.source.hrtf is not None:
-                from bastzoo.acoustics.heads import interpolated, read_sofa
+                from bastzoo.acoustics.heads import read_sofa
+                from bastzoo.acoustics.interpolation import interpolated
 
                 self._own_head = read_sofa(self.source.hrtf)
                 if self.source.hrtf_directions == "interpolated":
@@ -163,7 +164,7 @@ class Workbench:
         if size not in self._corpora:
             from bastzoo.acoustics.recordings import read_sound_folder
 
-            counts = {split: getattr(size, f"{split}_sounds") for split in SPLITS}
+            counts: dict[str, int] = {s: getattr(size, f"{s}_sounds") for s in SPLITS}
             read = read_sound_folder(Path(self.source.sounds), counts, seed=size.corpus_seed)
             self._corpora[size] = {split: read[split] for split in SPLITS}
         return self._corpora[size]

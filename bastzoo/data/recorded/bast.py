@@ -151,13 +151,13 @@ def _parse(
             return None
         return azimuth, room, noise, sound
     match = pattern.search(stem)
-    sound = (match[1] if pattern.groups else match[0]) if match else None
-    if not sound:
+    found_id = (match[1] if pattern.groups else match[0]) if match else None
+    if not found_id:
         faults.add(
             name, "--sound-id finds nothing in it; correct the expression or rename the file"
         )
         return None
-    return azimuth, room, noise, sound
+    return azimuth, room, noise, found_id
 
 
 def _sound_pattern(sound_id: str | None) -> re.Pattern[str] | None:
