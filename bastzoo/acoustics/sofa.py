@@ -124,6 +124,7 @@ def _directions(path: Path, sofa: Any, count: int) -> np.ndarray:
     if getattr(sofa, "SourcePosition_Type", "spherical") == "cartesian":
         vectors = positions
     else:
+        _check_degrees(path, positions)
         azimuth, elevation = np.radians(positions[:, 0]), np.radians(positions[:, 1])
         level = np.cos(elevation)
         vectors = np.stack(
@@ -136,6 +137,20 @@ def _directions(path: Path, sofa: Any, count: int) -> np.ndarray:
             f"remove that row."
         )
     return vectors / norms
+
+
+def _check_degrees(path: Path, positions: np.ndarray) -> None:
+    """Azimuth in degrees and elevation up to 90; a whole circle within 2·pi is in radians."""
+    if np.abs(positions[:, 0]).max() <= 2 * np.pi and np.ptp(positions[:, 0]) > np.pi:
+        raise DataError(
+            f"{path} has azimuths from {positions[:, 0].min():.2f} to {positions[:, 0].max():.2f}: "
+            f"they seem to be in radians; SourcePosition is in degrees."
+        )
+    if np.abs(positions[:, 1]).max() > 90:
+        raise DataError(
+            f"{path} has an elevation of {positions[np.abs(positions[:, 1]).argmax(), 1]:g} degrees: "
+            f"write azimuth, elevation, distance, in that order."
+        )
 
 
 def _delays(path: Path, sofa: Any, count: int) -> np.ndarray:
@@ -163,7 +178,7 @@ def _left_first(path: Path, sofa: Any, ears: np.ndarray) -> np.ndarray:
 
 
 def _check_sides(path: Path, measurement: Measurement) -> None:
-    """A sound from the left is louder in the left ear; anything else is a mix-up in the file."""
+    """A sound from the left is louder and earlier in the left ear; all else is a mix-up in the file."""
     lateral = measurement.directions[:, 1]
     aside = np.abs(lateral) > 0.5
     if not aside.any():
@@ -173,10 +188,18 @@ def _check_sides(path: Path, measurement: Measurement) -> None:
         )
     energy = np.square(measurement.responses[aside]).sum(-1)
     toward_source = np.sign(lateral[aside]) * np.log(energy[:, 0] / energy[:, 1])
-    if not toward_source.mean() > 0:
+    left, right = measurement.onsets[aside].T
+    louder = toward_source.mean() > 0
+    earlier = (np.sign(lateral[aside]) * (right - left)).mean() > 0
+    if not louder and not earlier:
         raise DataError(
-            f"{path} is louder in the ear away from the sound: its ears are exchanged, or its "
-            f"azimuths run clockwise; they must run counter-clockwise, with +90 on the left."
+            f"{path} is louder and earlier in the ear away from the sound: its ears are exchanged, "
+            f"or its azimuths run clockwise; they must run counter-clockwise, with +90 on the left."
+        )
+    if louder != earlier:
+        raise DataError(
+            f"{path} is louder in one ear and earlier in the other for sounds from the side: its "
+            f"responses and its delays disagree about which ear is the left one."
         )
 
 

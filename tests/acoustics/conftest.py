@@ -1,6 +1,7 @@
 """What the tests of acoustics share: directions, and SOFA files with known contents."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +17,33 @@ def horizontal(*azimuths: float) -> np.ndarray:
     return np.stack([np.cos(angles), np.sin(angles), np.zeros(len(azimuths))], axis=-1)
 
 
-@pytest.fixture
-def write_sofa(tmp_path: Path) -> SofaWriter:
-    """Writes a toy head as SOFA: impulses, delayed and attenuated in the ear away from the sound.
+def toy_sofa(
+    path: Path, rate: float = 48_000, convention: str = "SimpleFreeFieldHRIR", **changes: Any
+) -> Path:
+    """Write a toy head as SOFA: impulses, delayed and attenuated in the ear away from the sound.
 
     Keyword arguments replace variables of the file; `rate` sets its sampling rate.
     """
+    import sofar
 
-    def write(
-        rate: float = 48_000, convention: str = "SimpleFreeFieldHRIR", **changes: Any
-    ) -> Path:
-        import sofar
+    azimuths = np.arange(0, 360, 10.0)
+    lateral = np.sin(np.radians(azimuths))
+    responses = np.zeros((36, 2, 256))
+    for ear, side in ((0, 1), (1, -1)):
+        delays = np.rint((0.001 - 0.0003 * side * lateral) * rate).astype(int)
+        responses[np.arange(36), ear, delays] = 0.5 + 0.3 * side * lateral
+    sofa = sofar.Sofa(convention)
+    if convention == "SimpleFreeFieldHRIR":
+        sofa.Data_IR = responses
+        sofa.Data_SamplingRate = rate
+        sofa.SourcePosition = np.stack([azimuths, 0 * azimuths, 0 * azimuths + 1.2], axis=-1)
+        for name, value in changes.items():
+            setattr(sofa, name, value)
+    sofar.write_sofa(str(path), sofa)
+    return path
 
-        azimuths = np.arange(0, 360, 10.0)
-        lateral = np.sin(np.radians(azimuths))
-        responses = np.zeros((36, 2, 256))
-        for ear, side in ((0, 1), (1, -1)):
-            delays = np.rint((0.001 - 0.0003 * side * lateral) * rate).astype(int)
-            responses[np.arange(36), ear, delays] = 0.5 + 0.3 * side * lateral
-        sofa = sofar.Sofa(convention)
-        if convention == "SimpleFreeFieldHRIR":
-            sofa.Data_IR = responses
-            sofa.Data_SamplingRate = rate
-            sofa.SourcePosition = np.stack([azimuths, 0 * azimuths, 0 * azimuths + 1.2], axis=-1)
-            for name, value in changes.items():
-                setattr(sofa, name, value)
-        path = tmp_path / "head.sofa"
-        sofar.write_sofa(str(path), sofa)
-        return path
 
-    return write
+@pytest.fixture
+def write_sofa(tmp_path: Path) -> SofaWriter:
+    """`toy_sofa` in the test's own folder."""
+    return partial(toy_sofa, tmp_path / "head.sofa")

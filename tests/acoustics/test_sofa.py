@@ -1,4 +1,5 @@
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from bastzoo.acoustics.heads import KEMAR, LEAD, read_sofa
 from bastzoo.errors import DataError
-from tests.acoustics.conftest import SofaWriter, horizontal
+from tests.acoustics.conftest import SofaWriter, horizontal, toy_sofa
 
 
 @pytest.mark.parametrize("rate", [16_000, 44_100, 48_000, 96_000])
@@ -67,6 +68,20 @@ BAD = {
     "no source more than 30 degrees": {
         "SourcePosition": np.stack([np.zeros(36), np.linspace(-40, 90, 36), np.full(36, 1.2)], -1)
     },
+    "louder in one ear and earlier in the other": {
+        "Data_Delay": np.stack(
+            [60 * np.sin(np.radians(np.arange(0, 360, 10.0))) + 60, np.full(36, 60.0)], axis=-1
+        )
+    },
+    "seem to be in radians": {
+        "SourcePosition": np.stack(
+            [np.radians(np.arange(0, 360, 10.0)), np.zeros(36), np.full(36, 1.2)], axis=-1
+        )
+    },
+    "an elevation of 350 degrees": {
+        "SourcePosition": np.stack([np.zeros(36), np.arange(0, 360, 10.0), np.full(36, 1.2)], -1)
+    },
+    "an empty or infinite": {"Data_IR": np.full((36, 2, 256), np.nan)},
     "silent ear in row 3": {"Data_IR": np.eye(256)[None, :2] * (np.arange(36) != 3)[:, None, None]},
     "onsets .* ms apart": {"Data_Delay": np.arange(72.0).reshape(36, 2) * 100},
 }
@@ -101,3 +116,33 @@ def test_damaged_files_raise_only_data_errors(tmp_path: Path, damage: bytes | in
     path.write_bytes(KEMAR.read_bytes()[:damage] if isinstance(damage, int) else damage)
     with pytest.raises(DataError, match=r"damaged\.sofa"):
         read_sofa(path)
+
+
+@pytest.fixture(scope="module")
+def sofa_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return toy_sofa(tmp_path_factory.mktemp("sofa") / "head.sofa").read_bytes()
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.data())
+def test_a_mutated_file_is_read_or_refused_and_nothing_else(
+    tmp_path: Path, sofa_bytes: bytes, data: st.DataObject
+) -> None:
+    content = bytearray(sofa_bytes)
+    for _ in range(data.draw(st.integers(1, 8))):
+        # HDF5 keeps most of its structure in front.
+        end = data.draw(st.sampled_from([4_000, len(content)]))
+        content[data.draw(st.integers(0, end - 1))] = data.draw(st.integers(0, 255))
+    # A file of its own: HDF5 keeps what it could not open to the end, and locks it.
+    path = tmp_path / f"{uuid4()}.sofa"
+    path.write_bytes(content)
+    try:
+        head = read_sofa(path)
+    except DataError:
+        return
+    assert np.isfinite(head.responses).all()
