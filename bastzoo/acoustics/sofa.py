@@ -11,9 +11,13 @@ from bastzoo.errors import DataError, SetupError
 
 CONVENTION = "SimpleFreeFieldHRIR"
 
+_FIRST_UNIT = {"spherical": "degree", "cartesian": ("metre", "meter")}
+
 _ONSET = 0.15
 _BEFORE, _AFTER = 0.005, 0.020
 _WIDEST = 0.003
+_AUDIBLE_DB = 0.2
+_AUDIBLE_SECONDS = 20e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +71,9 @@ def read_measurement(path: str | Path) -> Measurement:
         delays=_left_first(path, sofa, _delays(path, sofa, len(responses))),
         rate=float(rate[0]),
     )
-    _check_sides(path, measurement)
-    return _trimmed(path, measurement)
+    trimmed = _trimmed(path, measurement)
+    _check_sides(path, trimmed)
+    return trimmed
 
 
 def _open(path: Path) -> Any:
@@ -121,15 +126,14 @@ def _directions(path: Path, sofa: Any, count: int) -> np.ndarray:
             f"{path} has positions of shape {positions.shape} for {count} responses: "
             f"SourcePosition needs one row of three numbers for each."
         )
-    if getattr(sofa, "SourcePosition_Type", "spherical") == "cartesian":
-        vectors = positions
-    else:
-        _check_degrees(path, positions)
-        azimuth, elevation = np.radians(positions[:, 0]), np.radians(positions[:, 1])
-        level = np.cos(elevation)
-        vectors = np.stack(
-            [level * np.cos(azimuth), level * np.sin(azimuth), np.sin(elevation)], axis=-1
+    kind = str(getattr(sofa, "SourcePosition_Type", "spherical"))
+    units = str(getattr(sofa, "SourcePosition_Units", "metre" if kind == "cartesian" else "degree"))
+    if kind not in _FIRST_UNIT or not units.strip().lower().startswith(_FIRST_UNIT[kind]):
+        raise DataError(
+            f"{path} has positions of type {kind!r} in units of {units!r}: SourcePosition is "
+            f"spherical in 'degree, degree, metre', or cartesian in 'metre'."
         )
+    vectors = positions if kind == "cartesian" else _from_angles(path, positions)
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
     if norms.min() < 1e-9:
         raise DataError(
@@ -151,6 +155,26 @@ def _check_degrees(path: Path, positions: np.ndarray) -> None:
             f"{path} has an elevation of {positions[np.abs(positions[:, 1]).argmax(), 1]:g} degrees: "
             f"write azimuth, elevation, distance, in that order."
         )
+
+
+def _from_angles(path: Path, positions: np.ndarray) -> np.ndarray:
+    """Unit vectors of azimuths and elevations in degrees, when they can be such."""
+    angles = positions[:, :2]
+    if len(angles) > 1 and np.abs(angles).max() <= 2 * np.pi + 1e-6:
+        raise DataError(
+            f"{path} has no angle beyond {np.abs(angles).max():.2f}, as if its positions were in "
+            f"radians: SourcePosition needs degrees."
+        )
+    if np.abs(angles[:, 1]).max() > 90 + 1e-6 or np.abs(angles[:, 0]).max() > 360 + 1e-6:
+        row = int((np.abs(angles) / [360, 90]).max(-1).argmax())
+        raise DataError(
+            f"{path} places source {row} at azimuth {angles[row, 0]:g} and elevation "
+            f"{angles[row, 1]:g} degrees: elevations count from -90 (below) over 0 (eye level) to 90, "
+            f"azimuths from -360 to 360."
+        )
+    azimuth, elevation = np.radians(angles).T
+    level = np.cos(elevation)
+    return np.stack([level * np.cos(azimuth), level * np.sin(azimuth), np.sin(elevation)], axis=-1)
 
 
 def _delays(path: Path, sofa: Any, count: int) -> np.ndarray:
@@ -178,28 +202,40 @@ def _left_first(path: Path, sofa: Any, ears: np.ndarray) -> np.ndarray:
 
 
 def _check_sides(path: Path, measurement: Measurement) -> None:
-    """A sound from the left is louder and earlier in the left ear; all else is a mix-up in the file."""
+    """A sound from the left is louder in the left ear and comes there first; else something is mixed up.
+
+    Exchanged ears and reversed azimuths cannot be told apart on a head whose halves are alike.
+    """
     lateral = measurement.directions[:, 1]
     aside = np.abs(lateral) > 0.5
     if not aside.any():
         raise DataError(
-            f"{path} has no source more than 30 degrees from the median plane: "
-            f"give a file with sources at the sides."
+            f"{path} has no source more than 30 degrees from the median plane, as if it gave "
+            f"elevations only: give a file with sources at the sides."
         )
+    side = np.sign(lateral[aside])
     energy = np.square(measurement.responses[aside]).sum(-1)
-    toward_source = np.sign(lateral[aside]) * np.log(energy[:, 0] / energy[:, 1])
-    left, right = measurement.onsets[aside].T
-    louder = toward_source.mean() > 0
-    earlier = (np.sign(lateral[aside]) * (right - left)).mean() > 0
-    if not louder and not earlier:
+    louder = float(np.mean(side * 10 * np.log10(energy[:, 0] / energy[:, 1])))
+    earlier = float(np.mean(side * np.diff(measurement.onsets[aside])[:, 0]))
+    by_level = int(np.sign(louder)) * (abs(louder) > _AUDIBLE_DB)
+    by_time = int(np.sign(earlier)) * (abs(earlier) > _AUDIBLE_SECONDS)
+    if by_level * by_time < 0:
         raise DataError(
-            f"{path} is louder and earlier in the ear away from the sound: its ears are exchanged, "
-            f"or its azimuths run clockwise; they must run counter-clockwise, with +90 on the left."
+            f"{path} is {abs(louder):.1f} dB {'louder' if louder > 0 else 'softer'} in the ear toward "
+            f"the sound, which comes there {1e6 * abs(earlier):.0f} µs "
+            f"{'earlier' if earlier > 0 else 'later'}: its responses and its delays belong to "
+            f"different ears; check Data.IR and Data.Delay."
         )
-    if louder != earlier:
+    if by_level + by_time < 0:
         raise DataError(
-            f"{path} is louder in one ear and earlier in the other for sounds from the side: its "
-            f"responses and its delays disagree about which ear is the left one."
+            f"{path} is {'louder' if by_level else 'earlier'} in the ear away from the sound: its ears "
+            f"are exchanged, or its azimuths run clockwise; they must run counter-clockwise, with +90 "
+            f"on the left."
+        )
+    if by_level + by_time == 0:
+        raise DataError(
+            f"{path} gives both ears the same level and time from the sides: "
+            f"give a file that was measured with a head between the ears."
         )
 
 

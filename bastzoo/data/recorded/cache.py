@@ -14,8 +14,8 @@ import math
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -39,13 +39,18 @@ class DamagedCacheError(DataError):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a folder of features holds: rows of `shape` (2, C, F, T) and `dtype`, and its time stamp."""
+    """What a folder of features holds: rows of `shape` (2, C, F, T) and `dtype`, and its time stamp.
+
+    boot: the run of the machine in which the features were written and left to the operating system to
+        bring to the disk; empty once they were read back in a later one.
+    """
 
     key: str
     rows: int
     shape: tuple[int, ...]
     dtype: str
     stamp: int
+    boot: str = ""
 
     @property
     def row_bytes(self) -> int:
@@ -57,7 +62,8 @@ class FeatureCache:
     """Features of the clips of a data set, row by row as its index has them.
 
     Opening compares size and time of the file with what was noted when it was written or last
-    verified, and verifies every byte when they differ. Raises DamagedCacheError when anything is amiss.
+    verified, and verifies every byte when they differ, or when the machine was reset since. Raises
+    DamagedCacheError when anything is amiss.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -80,7 +86,8 @@ class FeatureCache:
             raise DamagedCacheError(
                 f"{str(path)!r} has {status.st_size} bytes, not what was written."
             )
-        if status.st_mtime_ns != self.manifest.stamp:
+        was_reset = self.manifest.boot not in ("", boot_id())
+        if status.st_mtime_ns != self.manifest.stamp or was_reset:
             self.verify()
 
     @cached_property
@@ -106,7 +113,9 @@ class FeatureCache:
                 f"{str(self.folder / FEATURES_FILE)!r} differs from what was written in "
                 f"{whole.count(False)} of {len(whole)} parts."
             )
-        write_manifest(self.folder, self.manifest)
+        # Of this boot nothing is proved: what was read may not have come from the disk.
+        is_new = self.manifest.boot == boot_id()
+        write_manifest(self.folder, self.manifest if is_new else replace(self.manifest, boot=""))
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -119,6 +128,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         "shape": list(manifest.shape),
         "dtype": manifest.dtype,
         "stamp": stamp,
+        "boot": manifest.boot,
     }
     aside = folder / f".{MANIFEST_FILE}-{os.getpid()}"
     try:
@@ -139,6 +149,7 @@ def _read_manifest(folder: Path) -> Manifest:
             shape=tuple(int(size) for size in values["shape"]),
             dtype=str(np.dtype(values["dtype"])),
             stamp=int(values["stamp"]),
+            boot=str(values["boot"]),
         )
         if manifest.rows < 0 or min(manifest.shape) < 1 or len(manifest.shape) != 4:
             raise ValueError(f"it names {manifest.rows} rows of {manifest.shape}")
@@ -147,6 +158,15 @@ def _read_manifest(folder: Path) -> Manifest:
             f"The manifest of {str(folder)!r} cannot be used: {error}."
         ) from error
     return manifest
+
+
+@cache
+def boot_id() -> str:
+    """What Linux calls this run of the machine, from its start to its reset; empty elsewhere."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def default_cache() -> Path:

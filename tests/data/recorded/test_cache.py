@@ -166,6 +166,27 @@ def test_a_touched_cache_is_verified_once_and_kept(tmp_path: Path, clips: Path) 
     assert FeatureCache(again.folder).manifest.stamp == 5
 
 
+def test_after_a_reset_of_the_machine_every_byte_is_verified(
+    tmp_path: Path, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not on the disk when the power went reads as zeros, under the right size and time."""
+    index = read_bast_folder(clips)
+    first = convert(index, FRONTEND, cache=tmp_path)
+    expected, stamp = np.array(first.array), first.manifest.stamp
+    with (first.folder / FEATURES_FILE).open("r+b") as file:
+        file.write(bytes(10_000))
+    os.utime(first.folder / FEATURES_FILE, ns=(stamp, stamp))
+    monkeypatch.setattr("bastzoo.data.recorded.cache.boot_id", lambda: "another boot")
+    told: list[Progress] = []
+    again = convert(index, FRONTEND, cache=tmp_path, progress=told.append)
+    assert any("Converting anew" in progress.message for progress in told)
+    np.testing.assert_array_equal(again.array, expected)
+    FeatureCache(again.folder)
+    monkeypatch.setattr("bastzoo.data.recorded.cache.boot_id", lambda: "a third")
+    FeatureCache(again.folder)
+    assert FeatureCache(again.folder).manifest.boot == ""
+
+
 KILLED = """
 import sys, time
 from pathlib import Path
