@@ -32,12 +32,6 @@ LEAD = 24
 _BITS = 24
 _FADE = 16
 
-_FINER = 8
-_ONSET = 0.15
-_SAME = np.cos(np.radians(0.1))
-_ON_CIRCLE = np.sin(np.radians(1.0))
-_WIDEST = 60.0
-
 
 @dataclass(frozen=True, eq=False)
 class Head:
@@ -134,98 +128,6 @@ def frequency_scales(index: int) -> tuple[float, float, float]:
     size = 0.85 * (1.18 / 0.85) ** place
     ratio = (1.02 + 0.08 * abs(2 * spread - 1)) ** (1 if spread < 0.5 else -1)
     return size * ratio**0.5, size / ratio**0.5, size**-0.5
-
-
-def interpolated(head: Head, directions: np.ndarray) -> Head:
-    """`head` with responses from `directions` [A, 3] as well, made from the measured ones around each.
-
-    Those are the corners of the triangle that encloses it, or its two neighbours when all measured
-    directions lie on one circle. Onsets and aligned responses are averaged apart from each other, so
-    that delays between the corners do not make a comb. What was measured to 0.1 degrees is not made
-    anew; neither is what lies outside of the measured range or in a gap of more than 60 degrees, where
-    `nearest` goes on to find a measured one. Without anything to add, `head` itself comes back.
-    """
-    wanted = np.reshape(np.asarray(directions, np.float64), (-1, 3))
-    # The grid takes away the last bits, in which machines differ.
-    wanted = np.rint(wanted / np.linalg.norm(wanted, axis=-1, keepdims=True) * 1e9) / 1e9
-    wanted = wanted[np.sort(np.unique(wanted, axis=0, return_index=True)[1])]
-    wanted = wanted[(head.directions[head.nearest(wanted)] * wanted).sum(-1) < _SAME]
-    corners, weights = _around(np.rint(head.directions * 1e9) / 1e9, wanted)
-    found = weights.any(-1)
-    if not found.any():
-        return head
-    added = _blended(head.responses, corners[found], weights[found])
-    return Head(
-        f"{head.id.removesuffix('-interpolated')}-interpolated",
-        np.concatenate([head.directions, wanted[found]]),
-        np.concatenate([head.responses, _on_grid(added)]),
-    )
-
-
-def _around(measured: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows [A, 3] of the measured directions around each wanted one, and their weights [A, 3].
-
-    Weights are zero where nothing encloses a direction.
-    """
-    variance, axes = np.linalg.eigh(np.cov(measured.T, bias=True))
-    if variance[0] < _ON_CIRCLE**2 * variance[2]:
-        return _neighbours(measured @ axes[:, ::-1], wanted @ axes[:, ::-1])
-    from scipy.spatial import ConvexHull
-
-    # Delaunay triangles on a sphere are the facets of the convex hull (Brown 1979); the distance of a
-    # facet from the centre says how wide the circle through its corners is.
-    hull = ConvexHull(measured)
-    triangles = hull.simplices[-hull.equations[:, 3] >= np.cos(np.radians(_WIDEST / 2))]
-    if not len(triangles):
-        return np.zeros((len(wanted), 3), np.int64), np.zeros((len(wanted), 3))
-    weights = np.einsum("ai,fij->afj", wanted, np.linalg.inv(measured[triangles]))
-    chosen = weights.min(-1).round(9).argmax(-1)
-    weights = weights[np.arange(len(wanted)), chosen]
-    # Rounding may leave a direction on an edge outside of the triangles on either side.
-    weights = weights.clip(0.0) * (weights.min(-1, keepdims=True) > -1e-6)
-    return triangles[chosen], weights / np.maximum(weights.sum(-1, keepdims=True), 1e-9)
-
-
-def _neighbours(measured: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`_around` for directions on one circle, whose axis is the last coordinate."""
-    around = np.degrees(np.arctan2(measured[:, 1], measured[:, 0])).round(6) % 360
-    angles, rows = np.unique(around, return_index=True)
-    angle = np.degrees(np.arctan2(wanted[:, 1], wanted[:, 0])).round(6) % 360
-    after = np.searchsorted(angles, angle) % len(angles)
-    before = after - 1
-    gap = (angles[after] - angles[before]) % 360
-    share = ((angle - angles[before]) % 360) / np.maximum(gap, 1e-9)
-    on_circle = np.abs(wanted[:, 2] - measured[:, 2].mean()) < _ON_CIRCLE
-    weights = np.stack([1 - share, share, 0 * share], axis=-1)
-    weights *= (on_circle & (gap > 0) & (gap <= _WIDEST))[:, None]
-    return np.stack([rows[before], rows[after], rows[after]], axis=-1), weights
-
-
-def _blended(responses: np.ndarray, corners: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Responses [A, 2, K]: the corners' brought to one onset, averaged, and moved to the mean onset."""
-    length = responses.shape[-1]
-    size = 2 ** int(np.ceil(np.log2(2 * length)))
-    used, corners = np.unique(corners, return_inverse=True)
-    corners = corners.reshape(-1, 3)
-    spectra = np.fft.rfft(responses[used], size)
-    onsets = _onsets(spectra, length)
-    turns = 2j * np.pi / size * np.arange(spectra.shape[-1])
-    aligned = (spectra * np.exp(turns * onsets[..., None]))[corners]
-    mean = np.einsum("ac,acef->aef", weights, aligned)
-    onset = np.einsum("ac,ace->ae", weights, onsets[corners])
-    return np.fft.irfft(mean * np.exp(-turns * onset[..., None]), size)[..., :length]
-
-
-def _onsets(spectra: np.ndarray, length: int) -> np.ndarray:
-    """Samples [M, 2] at which each response first reaches 15 % of its peak, to an eighth or better."""
-    size = 2 * (spectra.shape[-1] - 1)
-    fine = np.abs(np.fft.irfft(spectra, _FINER * size)[..., : _FINER * length])
-    fine /= np.maximum(fine.max(-1, keepdims=True), 1e-300)
-    after = np.maximum((fine >= _ONSET).argmax(-1), 1)
-    low = np.take_along_axis(fine, after[..., None] - 1, -1)[..., 0]
-    high = np.take_along_axis(fine, after[..., None], -1)[..., 0]
-    fraction = np.clip((_ONSET - low) / np.maximum(high - low, 1e-300), 0.0, 1.0)
-    return (after - 1 + fraction) / _FINER
 
 
 @lru_cache(maxsize=1)

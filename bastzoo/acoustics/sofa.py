@@ -11,7 +11,7 @@ from bastzoo.errors import DataError, SetupError
 
 CONVENTION = "SimpleFreeFieldHRIR"
 
-_FIRST_UNIT = {"spherical": "degree", "cartesian": ("metre", "meter")}
+_FIRST_UNIT = {"spherical": ("degree",), "cartesian": ("metre", "meter")}
 
 _ONSET = 0.15
 _BEFORE, _AFTER = 0.005, 0.020
@@ -141,20 +141,6 @@ def _directions(path: Path, sofa: Any, count: int) -> np.ndarray:
             f"remove that row."
         )
     return vectors / norms
-
-
-def _check_degrees(path: Path, positions: np.ndarray) -> None:
-    """Azimuth in degrees and elevation up to 90; a whole circle within 2·pi is in radians."""
-    if np.abs(positions[:, 0]).max() <= 2 * np.pi and np.ptp(positions[:, 0]) > np.pi:
-        raise DataError(
-            f"{path} has azimuths from {positions[:, 0].min():.2f} to {positions[:, 0].max():.2f}: "
-            f"they seem to be in radians; SourcePosition is in degrees."
-        )
-    if np.abs(positions[:, 1]).max() > 90:
-        raise DataError(
-            f"{path} has an elevation of {positions[np.abs(positions[:, 1]).argmax(), 1]:g} degrees: "
-            f"write azimuth, elevation, distance, in that order."
-        )
 
 
 def _from_angles(path: Path, positions: np.ndarray) -> np.ndarray:

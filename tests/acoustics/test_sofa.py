@@ -68,17 +68,17 @@ BAD = {
     "no source more than 30 degrees": {
         "SourcePosition": np.stack([np.zeros(36), np.linspace(-40, 90, 36), np.full(36, 1.2)], -1)
     },
-    "louder in one ear and earlier in the other": {
+    "belong to different ears": {
         "Data_Delay": np.stack(
             [60 * np.sin(np.radians(np.arange(0, 360, 10.0))) + 60, np.full(36, 60.0)], axis=-1
         )
     },
-    "seem to be in radians": {
+    "as if its positions were in radians": {
         "SourcePosition": np.stack(
             [np.radians(np.arange(0, 360, 10.0)), np.zeros(36), np.full(36, 1.2)], axis=-1
         )
     },
-    "an elevation of 350 degrees": {
+    "elevation 350 degrees": {
         "SourcePosition": np.stack([np.zeros(36), np.arange(0, 360, 10.0), np.full(36, 1.2)], -1)
     },
     "an empty or infinite": {"Data_IR": np.full((36, 2, 256), np.nan)},
