@@ -26,6 +26,7 @@ REQUIRED = (
     "scipy",
     "numba",
     "sofar",
+    "soundfile",
     "pandas",
     "pydantic",
     "safetensors",

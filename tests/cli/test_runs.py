@@ -268,8 +268,17 @@ def test_evaluate_says_so_when_there_is_no_model_to_be_read(
     weights.write_bytes(weights.read_bytes()[:-100])
     done = bastzoo("evaluate", "mamba-SUB-MIX-SP", cwd=tmp_path, code=1)
     assert "model.safetensors' cannot be read" in done.stderr
-    done = bastzoo("evaluate", "baseline-ITD-", cwd=tmp_path, code=1)
-    assert "holds no trained model" in done.stderr
+
+
+def test_a_baseline_is_fitted_again_to_be_evaluated_elsewhere(
+    benched: tuple[Path, str, str],
+) -> None:
+    folder, _, _ = benched
+    done = bastzoo("evaluate", "baseline-ITD-", "--env", "RI", "--json", cwd=folder)
+    (result,) = json.loads(done.stdout)["evaluations"]
+    run = RunStore(folder / "runs").find("baseline-ITD-")
+    record = json.loads((run / "record.json").read_text())
+    assert {**record["evaluation"], "track": "RI", "label": "RI"} == result
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path: Path, tiny_preset: Path) -> None:
