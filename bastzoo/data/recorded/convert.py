@@ -7,21 +7,19 @@ after the features; what a killed conversion left whole is checked and not done 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import re
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bastzoo.acoustics import CLIP_SAMPLES
 from bastzoo.data.recorded.cache import (
     CLIPS_FILE,
     FEATURES_FILE,
@@ -34,21 +32,20 @@ from bastzoo.data.recorded.cache import (
     write_manifest,
 )
 from bastzoo.data.recorded.faults import Faults
-from bastzoo.data.recorded.files import read_array, read_wave, read_waves
 from bastzoo.data.recorded.index import RecordedIndex
+from bastzoo.data.recorded.job import Dtype, Job
 from bastzoo.errors import DataError, SetupError
 from bastzoo.ops.fingerprint import fingerprint, fingerprints
 from bastzoo.registry import Component
 
 if TYPE_CHECKING:
-    from torch import nn
+    pass
 
 CHUNK = 8 * PART
 """Rows whose work a kill can lose."""
 
 _TITLE = "cannot be used as it is:"
-
-Dtype = Literal["float16", "float32"]
+_KEY = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +84,7 @@ def convert(
     report = progress or (lambda _: None)
     root = cache or default_cache()
     module = frontend.build().eval() if index.kind == "bast" else None
-    job = _Job(index, frontend, module, dtype, fit)
+    job = Job(index, frontend, module, dtype, fit)
     with _sentences(root):
         found = _look_up(root, job, report)
         if found is None:
@@ -107,143 +104,15 @@ def convert(
     return found
 
 
-@dataclass(eq=False)
-class _Job:
-    """One conversion: what is read, and what is made of it."""
-
-    index: RecordedIndex
-    frontend: Component
-    module: nn.Module | None
-    dtype: Dtype
-    fit: bool
-    shape: tuple[int, ...] = ()
-    torch_lock: threading.Lock = field(default_factory=threading.Lock)
-    buffers: threading.local = field(default_factory=threading.local)
-
-    def __post_init__(self) -> None:
-        described = {
-            "kind": self.index.kind,
-            "dtype": self.dtype,
-            "fit": self.fit,
-            "frontend": [self.frontend.name, self.frontend.version],
-            "parameters": dict(self.frontend.parameters),
-        }
-        self.description = json.dumps(described, sort_keys=True, default=str)
-        # Strings, not Path objects: with a third of a million files these would take longer than the reading.
-        self.paths = [os.path.join(self.index.root, name) for name in self.index.files]
-        state = blake2b(self.description.encode(), digest_size=16)
-        for name, path in zip(self.index.files, self.paths, strict=True):
-            state.update(f"{name}\0{_stat(path)}\0".encode(errors="replace"))
-        self.signature = state.hexdigest()
-        self.shape = self._shape()
-
-    def _shape(self) -> tuple[int, ...]:
-        """The shape of a row: that which the frontend gives, or the first array that can be read."""
-        if self.module is not None:
-            shape: Any = self.module.output_shape
-            return (2, *shape(CLIP_SAMPLES))
-        for row in range(len(self.index)):
-            with contextlib.suppress(DataError):
-                ears, bands, frames = read_array(self.paths[row]).shape
-                return (ears, 1, bands, frames)
-        return (2, 1, 1, 1)
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of a row of features."""
-        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
-
-    @property
-    def chunks(self) -> list[range]:
-        """Rows of each chunk."""
-        total = len(self.index)
-        return [range(start, min(start + CHUNK, total)) for start in range(0, total, CHUNK)]
-
-    def read(self, row: int) -> np.ndarray:
-        """Samples [8000, 2] int16, or an array [2, F, T]. Raises DataError with what is wrong."""
-        if self.module is not None:
-            return read_wave(self.paths[row], fit=self.fit)
-        array = read_array(self.paths[row])
-        if array.shape != (2, *self.shape[2:]):
-            first = "×".join(map(str, (2, *self.shape[2:])))
-            raise DataError(
-                f"has the shape {'×'.join(map(str, array.shape))}, the files before it have "
-                f"{first}; give arrays of one shape"
-            )
-        return array
-
-    def read_block(self, rows: range) -> tuple[np.ndarray, np.ndarray]:
-        """What these rows hold, and a mask of those that cannot be used, which hold zeros."""
-        bad = np.zeros(len(rows), bool)
-        if self.module is not None:
-            block = self._buffer((len(rows), CLIP_SAMPLES, 2))
-            wrong = read_waves(self.paths[rows.start : rows.stop], block, fit=self.fit)
-            bad[list(wrong)] = True
-            return block, bad
-        block = np.zeros((len(rows), 2, *self.shape[2:]), np.float32)
-        for place, row in enumerate(rows):
-            try:
-                block[place] = self.read(row)
-            except DataError:
-                bad[place] = True
-        return block, bad
-
-    def _buffer(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Room for samples that a thread uses again: new memory costs as much as the reading."""
-        kept = getattr(self.buffers, "samples", None)
-        if kept is None or kept.shape != shape:
-            kept = self.buffers.samples = np.empty(shape, np.int16)
-        return kept
-
-    def fault(self, row: int) -> str:
-        """What is wrong with a row, read again: a data set at fault is not kept, its sentences neither."""
-        try:
-            self.read(row)
-        except DataError as error:
-            return str(error)
-        return "could not be read when it was converted; try again"
-
-    def features(self, block: np.ndarray) -> np.ndarray:
-        """Features [n, 2, C, F, T] of samples [n, 8000, 2] or of arrays [n, 2, F, T]."""
-        if self.module is None:
-            return block[:, :, None].astype(self.dtype)
-        if self._is_usual:
-            from bastzoo.ops.spectrogram import spectrograms
-
-            shape = (len(block), *self.shape)
-            out = getattr(self.buffers, "features", None)
-            if out is None or out.shape != shape:
-                out = self.buffers.features = np.empty(shape, self.dtype)
-            spectrograms(block, out[:, :, 0])
-            return out
-        import torch
-
-        # Torch's own threads share out the work; two calls at once would only be in each other's way.
-        with self.torch_lock, torch.inference_mode():
-            clips = torch.from_numpy(block).transpose(1, 2).float() / 2**15
-            return self.module(clips).to(getattr(torch, self.dtype)).numpy()
-
-    @property
-    def _is_usual(self) -> bool:
-        """Whether the fused kernel makes these features: BAST's spectrogram as it is by default."""
-        target = "bastzoo.zoo.frontends:Spectrogram"
-        return self.frontend.target == target and not self.frontend.parameters
-
-
-def _stat(path: str) -> str:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return "missing"
-    return f"{status.st_size}\0{status.st_mtime_ns}"
-
-
-def _look_up(root: Path, job: _Job, report: Report) -> FeatureCache | None:
+def _look_up(root: Path, job: Job, report: Report) -> FeatureCache | None:
     """What was converted before of exactly these files, if it is whole."""
     lookup = root / "lookup" / job.signature
     if not lookup.is_file():
         return None
     key = lookup.read_text(encoding="ascii", errors="replace").strip()
+    if not _KEY.fullmatch(key):  # cut short by a crash; and no name of a folder to remove
+        lookup.unlink()
+        return None
     try:
         return FeatureCache(root / "features" / key)
     except (DamagedCacheError, OSError) as error:
@@ -252,10 +121,10 @@ def _look_up(root: Path, job: _Job, report: Report) -> FeatureCache | None:
         return None
 
 
-def _convert(root: Path, partial: Path, job: _Job, workers: int, report: Report) -> FeatureCache:
+def _convert(root: Path, partial: Path, job: Job, workers: int, report: Report) -> FeatureCache:
     total = len(job.index)
     _check_space(root, partial, job)
-    chunks, started = job.chunks, time.perf_counter()
+    chunks, started = _chunks(job), time.perf_counter()
     path = partial / FEATURES_FILE
     # Neither emptied nor opened for appending, where Linux writes at the end whatever the place.
     path.touch()
@@ -283,6 +152,12 @@ def _convert(root: Path, partial: Path, job: _Job, workers: int, report: Report)
     return _finish(root, partial, job)
 
 
+def _chunks(job: Job) -> list[range]:
+    """Rows of each chunk."""
+    total = len(job.index)
+    return [range(start, min(start + CHUNK, total)) for start in range(0, total, CHUNK)]
+
+
 def _in_turn(work: Iterator[Any], ahead: int) -> Iterator[int]:
     """Results in order, with a bounded number of chunks under way."""
     waiting: list[Any] = []
@@ -294,7 +169,7 @@ def _in_turn(work: Iterator[Any], ahead: int) -> Iterator[int]:
         yield future.result()
 
 
-def _convert_chunk(job: _Job, partial: Path, descriptor: int, number: int, rows: range) -> int:
+def _convert_chunk(job: Job, partial: Path, descriptor: int, number: int, rows: range) -> int:
     """Read, check and convert one chunk; return its number of rows."""
     starts = range(rows.start, rows.stop, PART)
     parts = [range(start, min(start + PART, rows.stop)) for start in starts]
@@ -308,7 +183,7 @@ def _convert_chunk(job: _Job, partial: Path, descriptor: int, number: int, rows:
 
 
 def _convert_part(
-    job: _Job, descriptor: int, rows: range
+    job: Job, descriptor: int, rows: range
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fingerprints of the contents of these rows and of their features, and which are bad."""
     block, bad = job.read_block(rows)
@@ -336,10 +211,10 @@ def _read_chunk(partial: Path, number: int) -> dict[str, np.ndarray]:
         return {name: kept[name] for name in ("contents", "fingerprints", "bad")}
 
 
-def _whole_chunks(partial: Path, job: _Job, descriptor: int) -> set[int]:
+def _whole_chunks(partial: Path, job: Job, descriptor: int) -> set[int]:
     """Numbers of the chunks that a killed conversion has finished, checked byte by byte."""
     whole = set()
-    for number, rows in enumerate(job.chunks):
+    for number, rows in enumerate(_chunks(job)):
         if not _chunk_file(partial, number).exists():
             continue
         with contextlib.suppress(OSError, ValueError, KeyError, EOFError):
@@ -353,9 +228,9 @@ def _whole_chunks(partial: Path, job: _Job, descriptor: int) -> set[int]:
     return whole
 
 
-def _finish(root: Path, partial: Path, job: _Job) -> FeatureCache:
+def _finish(root: Path, partial: Path, job: Job) -> FeatureCache:
     """Put the chunks' notes together, name the contents, and rename the folder into place."""
-    kept = [_read_chunk(partial, number) for number in range(len(job.chunks))]
+    kept = [_read_chunk(partial, number) for number in range(len(_chunks(job)))]
     notes = {name: np.concatenate([part[name] for part in kept]) for name in kept[0]}
     state = blake2b(job.description.encode(), digest_size=16)
     state.update(repr(job.shape).encode())
@@ -363,7 +238,7 @@ def _finish(root: Path, partial: Path, job: _Job) -> FeatureCache:
         state.update(notes[name].tobytes())
     key = state.hexdigest()
     np.savez(partial / CLIPS_FILE, **notes)  # type: ignore[arg-type]
-    for number in range(len(job.chunks)):
+    for number in range(len(_chunks(job))):
         _chunk_file(partial, number).unlink(missing_ok=True)
     # Waiting for the disk takes a fifth of a conversion; after a reset the bytes are verified instead.
     manifest = Manifest(key, len(job.index), job.shape, job.dtype, 0, boot_id())
@@ -385,7 +260,7 @@ def _finish(root: Path, partial: Path, job: _Job) -> FeatureCache:
     return found
 
 
-def _check_space(root: Path, partial: Path, job: _Job) -> None:
+def _check_space(root: Path, partial: Path, job: Job) -> None:
     needed = len(job.index) * job.row_bytes
     path = partial / FEATURES_FILE
     if path.exists():

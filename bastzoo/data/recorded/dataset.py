@@ -16,9 +16,10 @@ from bastzoo.acoustics import CLIP_SAMPLES
 from bastzoo.conditions import DataSource
 from bastzoo.data.batches import SPLITS, Batch, Split, in_order
 from bastzoo.data.recorded.cache import FeatureCache
-from bastzoo.data.recorded.convert import Dtype, Progress, convert
+from bastzoo.data.recorded.convert import Progress, convert
 from bastzoo.data.recorded.files import read_wave
 from bastzoo.data.recorded.index import RecordedIndex
+from bastzoo.data.recorded.job import Dtype
 from bastzoo.directions import direction_from_angles
 from bastzoo.errors import DataError
 from bastzoo.experiment import DataSize

@@ -156,6 +156,16 @@ def test_damage_is_noticed_and_the_data_converted_anew(
     again.verify()
 
 
+def test_a_lookup_that_was_cut_short_removes_no_other_cache(tmp_path: Path, clips: Path) -> None:
+    index = read_bast_folder(clips)
+    other = convert(index, OTHER, cache=tmp_path)
+    convert(index, FRONTEND, cache=tmp_path)
+    for lookup in (tmp_path / "lookup").iterdir():
+        lookup.write_text("")
+    convert(index, FRONTEND, cache=tmp_path)
+    FeatureCache(other.folder).verify()
+
+
 def test_a_touched_cache_is_verified_once_and_kept(tmp_path: Path, clips: Path) -> None:
     index = read_bast_folder(clips)
     first = convert(index, FRONTEND, cache=tmp_path)
@@ -325,6 +335,15 @@ def test_arrays_of_two_shapes_are_refused(tmp_path: Path) -> None:
     np.save(path.parent / "clip7.npy", np.zeros((2, 6, 4), np.float32))
     with pytest.raises(DataError, match=r"clip7\.npy: has the shape 2×6×4, .* have 2×6×5"):
         convert(read_csv_index(path), FRONTEND, cache=tmp_path / "cache")
+
+
+def test_what_half_precision_cannot_hold_is_refused(tmp_path: Path) -> None:
+    path = csv_index(tmp_path / "set")
+    np.save(path.parent / "clip7.npy", np.full((2, 6, 5), 1e5, np.float32))
+    with pytest.raises(DataError, match=r"clip7\.npy: holds 100000, .* --cache-dtype float32"):
+        convert(read_csv_index(path), FRONTEND, cache=tmp_path / "cache")
+    found = convert(read_csv_index(path), FRONTEND, dtype="float32", cache=tmp_path / "cache")
+    assert found.array.max() == 1e5
 
 
 def test_a_csv_index_is_kept_as_it_is(tmp_path: Path) -> None:
