@@ -208,7 +208,9 @@ cache.PART = conversion.PART = conversion.CHUNK = 8
 part = conversion._convert_part
 
 def slowly(*args):
-    time.sleep(float(sys.argv[3]))
+    time.sleep(0.2)
+    while len(sys.argv) > 3 and not Path(sys.argv[3]).exists():
+        time.sleep(0.05)
     return part(*args)
 
 conversion._convert_part = slowly
@@ -223,9 +225,9 @@ print("done", flush=True)
 """
 
 
-def start(folder: Path, cache: Path, pause: float) -> subprocess.Popen[str]:
+def start(folder: Path, cache: Path, *gate: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(folder), str(cache), str(pause)],
+        [sys.executable, "-c", KILLED, *map(str, (folder, cache, *gate))],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
@@ -236,7 +238,7 @@ def start(folder: Path, cache: Path, pause: float) -> subprocess.Popen[str]:
 def test_a_killed_conversion_goes_on_from_its_last_whole_chunk(
     tmp_path: Path, clips: Path, small_chunks: None
 ) -> None:
-    with start(clips, tmp_path / "cache", 0.2) as killed:
+    with start(clips, tmp_path / "cache") as killed:
         assert killed.stdout is not None
         for line in killed.stdout:
             if line.startswith("24 "):
@@ -261,17 +263,19 @@ def test_a_killed_conversion_goes_on_from_its_last_whole_chunk(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX locks")
 def test_two_processes_convert_once(tmp_path: Path, clips: Path, small_chunks: None) -> None:
-    with start(clips, tmp_path, 1.5) as first:
-        assert first.stdout is not None
-        for line in first.stdout:
-            if line.startswith("8 "):
-                break
-        with start(clips, tmp_path, 0.0) as second:
+    cache, gate = tmp_path / "cache", tmp_path / "gate"
+    with start(clips, cache, gate) as first:
+        while not list(cache.glob("partial/*/features.bin")):  # it has the lock then
+            time.sleep(0.05)
+        with start(clips, cache) as second:
+            assert second.stdout is not None
+            waited = next(line for line in second.stdout if "waiting for it" in line)
+            gate.touch()
             outputs = [process.communicate(timeout=60)[0] for process in (first, second)]
+    assert "Another process converts this data" in waited
     assert all(output.rstrip().endswith("done") for output in outputs)
-    assert "Another process converts this data; waiting for it." in outputs[1]
-    assert len(list((tmp_path / "features").iterdir())) == 1
-    FeatureCache(next((tmp_path / "features").iterdir())).verify()
+    assert len(list((cache / "features").iterdir())) == 1
+    FeatureCache(next((cache / "features").iterdir())).verify()
 
 
 def _with_bad(clips: Path, copy: Path) -> Path:
