@@ -60,13 +60,17 @@ def interpolated(head: Head, directions: np.ndarray) -> Head:
 
 def _surrounding(measured: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Three measured directions around each wanted one, and their weights, NaN where there are none."""
-    if not len(wanted):
-        return np.zeros((0, 3), np.int64), np.zeros((0, 3))
-    if np.ptp(measured[:, 2]) < _FLAT or len(measured) < 4:
+    nothing = np.zeros((len(wanted), 3), np.int64), np.full((len(wanted), 3), np.nan)
+    if not len(wanted) or len(measured) < 2:
+        return nothing
+    if np.ptp(measured[:, 2]) < _FLAT:
         return _beside(measured, wanted)
-    from scipy.spatial import ConvexHull
+    from scipy.spatial import ConvexHull, QhullError
 
-    triangles = ConvexHull(measured).simplices
+    try:
+        triangles = ConvexHull(measured).simplices
+    except QhullError:  # all in one plane that is not level, or too few: nothing lies between them
+        return nothing
     # A direction is a sum of a triangle's corners with positive weights only in the triangle around it.
     inverse = np.linalg.pinv(measured[triangles].transpose(0, 2, 1))
     weights = np.einsum("tij,wj->wti", inverse, wanted)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
@@ -14,7 +15,7 @@ from accelerate.utils import set_seed
 from bastzoo.acoustics import CLIP_SAMPLES
 from bastzoo.acoustics.heads import Head, default_head
 from bastzoo.bench.grid import READY_MADE
-from bastzoo.conditions import Condition, DataSource
+from bastzoo.conditions import Condition, DataSource, Directions
 from bastzoo.data.batches import SPLITS, DataSet, Split
 from bastzoo.data.environments import Environment
 from bastzoo.data.rendered import RenderedData, data_digest, directions_of
@@ -152,9 +153,9 @@ class Workbench:
 
                 self._own_head = read_sofa(self.source.hrtf)
                 if self.source.hrtf_directions == "interpolated":
-                    for kind in ("grid", "between", "sphere"):
-                        wanted = directions_of(kind, size.azimuth_step)
-                        self._own_head = interpolated(self._own_head, wanted)
+                    grids: tuple[Directions, ...] = ("grid", "between", "sphere")
+                    wanted = [directions_of(kind, size.azimuth_step) for kind in grids]
+                    self._own_head = interpolated(self._own_head, np.concatenate(wanted))
         return self._own_head
 
     def _sounds(self, size: DataSize) -> Mapping[Split, Corpus] | None:

@@ -82,3 +82,10 @@ def test_an_interpolated_head_is_another_head() -> None:
     assert fine.digest != kemar().digest
     assert fine.id != interpolated(kemar(), wanted[:1]).id
     np.testing.assert_allclose(fine.directions[fine.nearest(wanted)], wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+def test_what_has_no_inside_is_left_alone(count: int) -> None:
+    frontal = direction_from_angles(90.0, np.linspace(-40, 60, count))
+    head = rows(kemar(), kemar().nearest(frontal))
+    assert interpolated(head, direction_from_angles(np.array([80.0, 5.0]), 10.0)) is head
