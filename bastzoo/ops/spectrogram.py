@@ -52,6 +52,9 @@ def spectrograms(clips: np.ndarray, out: np.ndarray) -> None:
     clips: `[B, N, 2]` int16, samples then channels, as in a WAV file; N at least 256.
     out: `[B, 2, 129, T]`, float16 or float32, with T = (N - 256) // 128 + 1.
 
+    Computed in single precision. On recordings, bins within 100 dB of power of the loudest one of their
+    frame are exact to 1e-3; further down, rounding leaves as few digits as it does in torch.
+
     Runs in one thread and holds no lock, so several can work on blocks of their own. Raises ValueError
     for arrays that do not fit each other.
     """
@@ -84,7 +87,7 @@ def _constants() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _kernel(is_half: bool) -> Kernel:
     element = types.uint16 if is_half else types.float32
     signature = types.void(
-        types.Array(types.int16, 3, "C"),
+        types.Array(types.int16, 3, "C", readonly=True),
         types.Array(element, 2, "C"),
         types.Array(types.float32, 1, "C"),
         types.Array(types.float32, 2, "C"),

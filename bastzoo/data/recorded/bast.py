@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,8 +30,11 @@ from bastzoo.data.recorded.index import (
 from bastzoo.errors import DataError
 
 # An underscore parts words here, and belongs to the noise; so no \b, to which it is a letter.
+# A noise that is spelled another way (SNR20, SNR_20dB, SNR_2.5) must not pass for a sound without any.
 _ENVIRONMENT = re.compile(
-    r"(?<![A-Za-z0-9])(?P<room>RI\d+)(?P<noise>_SNR_(?:-?\d+|clean))?(?![A-Za-z0-9])", re.IGNORECASE
+    r"(?<![A-Z0-9])(?P<room>RI[0-9]+)"
+    r"(?:(?P<noise>_SNR_(?:-?[0-9]+|clean))(?!\.[0-9])|(?!_SNR(?![A-Z])))(?![A-Z0-9])",
+    re.IGNORECASE,
 )
 _CHOICE = re.compile(r"(?P<room>RI\d*)(?P<noise>_SNR_(?:-?\d+|clean))?", re.IGNORECASE)
 _SEPARATORS = "_-. "
@@ -58,6 +62,8 @@ def read_bast_folder(
     Files that cannot be used are in the index's faults. Raises DataError when no file can.
     """
     root = Path(root)
+    if not 1 <= azimuth_step <= 360:
+        raise DataError(f"A grid in steps of {azimuth_step} degrees cannot be; give 1 to 360.")
     pattern = _sound_pattern(sound_id)
     wanted = None if environment is None else _CHOICE.fullmatch(environment)
     if environment is not None and wanted is None:
@@ -70,7 +76,8 @@ def read_bast_folder(
     others: Counter[str] = Counter()
     files = 0
     for part, split in (("train", TRAIN), ("test", TEST)):
-        for name in _wave_files(root, part):
+        # A folder lists its files in any order; faults are told in the order of their names.
+        for name in sorted(_wave_files(root, part)):
             files += 1
             row = _parse(name, pattern, azimuth_step, faults)
             if row is None:
@@ -104,16 +111,23 @@ def _wave_files(root: Path, part: str) -> Iterator[str]:
             "files."
         )
     pending = [(str(folder), part)]
+    seen = {os.path.realpath(folder)}
     while pending:
         place, prefix = pending.pop()
         try:
             with os.scandir(place) as entries:
                 for entry in entries:
+                    if entry.name.startswith("."):  # macOS puts a ._A030... beside each file
+                        continue
                     name = f"{prefix}/{entry.name}"
                     if entry.name.lower().endswith(".wav"):
                         yield name
-                    elif entry.is_dir(follow_symlinks=False):
-                        pending.append((entry.path, name))
+                    elif entry.is_dir():
+                        # Links to folders count, but not in a circle.
+                        real = os.path.realpath(entry.path)
+                        if real not in seen:
+                            seen.add(real)
+                            pending.append((entry.path, name))
         except OSError as error:
             raise DataError(
                 f"The folder {place!r} cannot be read: {error.strerror or error}."
@@ -140,6 +154,9 @@ def _parse(
     if found is None:
         faults.add(name, "names no environment; put RI01, RI02 or RI01_SNR_20 into it")
         return None
+    if _ENVIRONMENT.search(stem, found.end()) is not None:
+        faults.add(name, "names two environments; leave one of them in it")
+        return None
     room, noise = found["room"].upper(), (found["noise"] or "").upper()
     if noise.endswith("CLEAN"):
         noise = ""
@@ -164,8 +181,10 @@ def _sound_pattern(sound_id: str | None) -> re.Pattern[str] | None:
     if sound_id is None:
         return None
     try:
-        return re.compile(sound_id)
-    except re.error as error:
+        with warnings.catch_warnings():  # of what Python may read otherwise in years to come
+            warnings.simplefilter("ignore")
+            return re.compile(sound_id)
+    except (re.error, OverflowError, RecursionError) as error:
         raise DataError(f"--sound-id {sound_id!r} is no regular expression: {error}.") from error
 
 
@@ -188,13 +207,11 @@ def _index(
     sound_ids, sound = numbered(sounds)
     room_names, room = numbered(rooms)
     keep = np.ones(len(rows), dtype=bool)
-    for number in np.intersect1d(sound[split == TRAIN], sound[split == TEST]).tolist():
-        # The test keeps it: what is tested on must not have been heard.
-        leaked = np.flatnonzero((sound == number) & (split == TRAIN))
-        keep[leaked] = False
-        for row in leaked.tolist():
-            what = f"its sound {sound_ids[number]!r} is in test/ too; take it out of one of them"
-            faults.add(files[row], what)
+    # The test keeps such a sound: what is tested on must not have been heard.
+    keep[(split == TRAIN) & np.isin(sound, sound[split == TEST])] = False
+    for row in np.flatnonzero(~keep).tolist():
+        what = f"its sound {sounds[row]!r} is in test/ too; take it out of one of them"
+        faults.add(files[row], what)
     training = keep & (split == TRAIN)
     if len(np.unique(sound[training])) < 2:
         refuse(

@@ -90,9 +90,11 @@ def read_csv_index(
 
 
 def _rows(path: Path, file: IO[str], faults: Faults) -> Iterator[_Row]:
-    reader = csv.reader(_lines(path, file), strict=True)
+    lines = _Lines(path, file)
+    reader = csv.reader(lines, strict=True)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
+        lines.row_is_read()
     except csv.Error as error:
         raise DataError(f"{str(path)!r}, row 1: is no CSV ({error}); save it again.") from error
     missing = [name for name in COLUMNS if name not in header]
@@ -100,11 +102,13 @@ def _rows(path: Path, file: IO[str], faults: Faults) -> Iterator[_Row]:
         found = tellable(", ".join(header)) or "none"
         raise DataError(
             f"{str(path)!r} has no column {', '.join(map(repr, missing))}; it has {found}."
+            + (" Separate columns with commas." if ";" in found else "")
         )
     for name in (*COLUMNS, "split", "group"):
         if header.count(name) > 1:
             raise DataError(f"{str(path)!r} has two columns {name!r}; remove or rename one.")
     place = {name: number for number, name in enumerate(header)}
+    roots = _roots(path)
     number = 1
     while True:
         number += 1
@@ -115,72 +119,112 @@ def _rows(path: Path, file: IO[str], faults: Faults) -> Iterator[_Row]:
         except csv.Error as error:
             faults.add(f"{path.name}, row {number}", f"is no CSV ({error}); check its quotes")
             return  # where the next row begins nobody knows
+        lines.row_is_read()
         if not any(cell.strip() for cell in cells):
             continue
+        # Spreadsheets end rows with commas as long as the longest row that they ever had.
+        while len(cells) > len(header) and not cells[-1].strip():
+            del cells[-1]
         where = f"{path.name}, row {number}"
         if len(cells) != len(header):
             faults.add(
                 where, f"has {len(cells)} cells, and the header {len(header)}; check its commas"
             )
             continue
-        row = _row(number, {name: cells[n].strip() for name, n in place.items()}, where, faults)
+        named = {name: cells[n].strip() for name, n in place.items()}
+        row = _row(number, named, roots, where, faults)
         if row is not None:
             yield row
 
 
-def _lines(path: Path, file: IO[str]) -> Iterator[str]:
-    """Lines of a bounded length: what is no CSV at all may be gigabytes without a line end."""
-    number = 0
-    while line := file.readline(_LONGEST_LINE + 1):
-        number += 1
-        if len(line) > _LONGEST_LINE:
-            raise DataError(
-                f"{str(path)!r}, line {number}: is longer than {_LONGEST_LINE:,} characters; is it a "
-                "CSV file?"
-            )
-        yield line
+class _Lines:
+    """Lines of a bounded length: what is no CSV at all may be gigabytes without a line end.
+
+    A row of quoted cells can run over many lines, and is bounded all the same.
+    """
+
+    def __init__(self, path: Path, file: IO[str]) -> None:
+        self._path = path
+        self._file = file
+        self._number = 0
+        self._row_length = 0
+
+    def row_is_read(self) -> None:
+        """Count the length of a row anew."""
+        self._row_length = 0
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._file.readline(_LONGEST_LINE + 1):
+            self._number += 1
+            self._row_length += len(line)
+            if self._row_length > _LONGEST_LINE:
+                what = "line" if len(line) > _LONGEST_LINE else "row, which ends at line"
+                raise DataError(
+                    f"{str(self._path)!r}, {what} {self._number}: is longer than {_LONGEST_LINE:,} "
+                    "characters; is it a CSV file?"
+                )
+            yield line
 
 
-def _row(number: int, cells: dict[str, str], where: str, faults: Faults) -> _Row | None:
-    before = len(faults)
-    if not cells["input_file"] or "\0" in cells["input_file"]:
-        faults.add(where, "names no input_file; add it or remove the row")
-    elif Path(cells["input_file"]).suffix.lower() not in (".npy", ".pt"):
-        faults.add(where, f"{cells['input_file']!r} is no .npy or .pt file; convert it")
+def _roots(path: Path) -> tuple[str, ...]:
+    """How absolute paths to files beside the CSV begin."""
+    folders = dict.fromkeys((os.path.abspath(path.parent), os.path.realpath(path.parent)))
+    return tuple(f"{folder.rstrip(os.sep)}{os.sep}" for folder in folders)
+
+
+def _below(roots: tuple[str, ...], file: str) -> str:
+    """One spelling for each file, so that none counts twice, and a set can be moved with its CSV."""
+    file = os.path.normpath(file) if file else file
+    if os.path.isabs(file):
+        for root in roots:
+            if file.startswith(root):
+                return file.removeprefix(root)
+    return file
+
+
+def _row(
+    number: int, cells: dict[str, str], roots: tuple[str, ...], where: str, faults: Faults
+) -> _Row | None:
+    wrong: list[str] = []
+    file = _below(roots, cells["input_file"])
+    if not file or "\0" in file:
+        wrong.append("names no input_file; add it or remove the row")
+    elif os.path.splitext(file)[1].lower() not in (".npy", ".pt"):
+        wrong.append(f"{cells['input_file']!r} is no .npy or .pt file; convert it")
     if not cells["class"]:
-        faults.add(where, "names no class; add it or remove the row")
-    azimuth = _angle("azimuth_deg", cells, -180, 360, where, faults)
-    elevation = _angle("elevation_deg", cells, -90, 90, where, faults)
+        wrong.append("names no class; add it or remove the row")
+    azimuth = _angle("azimuth_deg", cells, -180, 360, wrong)
+    elevation = _angle("elevation_deg", cells, -90, 90, wrong)
     word = cells.get("split", "")
     if word and word.lower() not in _SPLIT_WORDS:
-        faults.add(where, f"has the split {word!r}; write train, validation or test")
+        wrong.append(f"has the split {word!r}; write train, validation or test")
     elif "split" in cells and not word:
-        faults.add(where, "names no split; write train, validation or test")
-    if len(faults) > before:
+        wrong.append("names no split; write train, validation or test")
+    if wrong:  # one fault a row, whatever is wrong with it: faults count the rows that are left out
+        faults.add(where, "; and ".join(wrong))
         return None
     return _Row(
         number=number,
-        file=cells["input_file"],
+        file=file,
         label=cells["class"],
         azimuth=azimuth,
         elevation=elevation,
         split=_SPLIT_WORDS[word.lower()] if word else None,
-        group=cells.get("group") or cells["input_file"],
+        group=cells.get("group") or file,
         room=cells.get("environment") or cells.get("room") or "recorded",
     )
 
 
-def _angle(
-    name: str, cells: dict[str, str], low: int, high: int, where: str, faults: Faults
-) -> float:
+def _angle(name: str, cells: dict[str, str], low: int, high: int, wrong: list[str]) -> float:
     try:
-        angle = float(cells[name])
+        # Python's own spelling of numbers: 1_0 would be ten.
+        angle = math.nan if "_" in cells[name] else float(cells[name])
     except ValueError:
         angle = math.nan
     if not math.isfinite(angle):
-        faults.add(where, f"{name} is {cells[name]!r}; write a number of degrees")
+        wrong.append(f"{name} is {cells[name]!r}; write a number of degrees")
     elif not low <= angle <= high:
-        faults.add(where, f"{name} is {angle:g}; write {low} to {high}")
+        wrong.append(f"{name} is {angle:g}; write {low} to {high}")
     return angle
 
 
@@ -188,7 +232,7 @@ def _unrepeated(path: Path, rows: list[_Row], faults: Faults) -> list[_Row]:
     first: dict[str, int] = {}
     kept = []
     for row in rows:
-        before = first.setdefault(os.path.normpath(row.file), row.number)
+        before = first.setdefault(row.file, row.number)
         if before == row.number:
             kept.append(row)
         else:

@@ -24,7 +24,7 @@ from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
 from bastzoo.errors import DataError
 
 LARGEST_ARRAY = 64 * 2**20
-"""Bytes of an array file that are read at most: a spectrogram of half a second has some 60,000."""
+"""Bytes of a file that are read at most: half a second has some 60,000 as a spectrogram."""
 
 _PCM, _EXTENSIBLE = 1, 0xFFFE
 _FORMATS = {2: "ADPCM", 3: "floating-point", 6: "A-law", 7: "mu-law", 0x11: "ADPCM", 0x55: "MP3"}
@@ -61,7 +61,7 @@ def decode_wave(
 
 def read_wave(path: str | Path, *, fit: bool = False) -> Int16[np.ndarray, "n 2"]:
     """Samples `[8000, 2]` of a WAV file; see `decode_wave`."""
-    return decode_wave(read_bytes(path), fit=fit)
+    return decode_wave(read_bytes(path, LARGEST_ARRAY), fit=fit)
 
 
 def read_waves(
@@ -99,7 +99,7 @@ def read_bytes(path: str | Path, at_most: int | None = None) -> bytes:
             size = os.fstat(descriptor).st_size
             if at_most is not None and size > at_most:
                 raise DataError(
-                    f"{size / 2**20:,.0f} MiB are too large for one clip; give one array a file"
+                    f"{size / 2**20:,.0f} MiB are too large for one clip; give one clip a file"
                 )
             return os.read(descriptor, size)
         finally:
@@ -246,6 +246,8 @@ def _decode_pt(data: bytes) -> np.ndarray:
         raise DataError(f"holds a {type(found).__name__}; save the tensor alone")
     if found.is_sparse or found.layout != torch.strided or found.is_quantized:
         raise DataError("holds a sparse or quantized tensor; save a dense one")
+    if found.device.type != "cpu":  # map_location leaves the device meta as it is
+        raise DataError("holds a tensor without values; save it with them")
     if found.numel() * found.element_size() > LARGEST_ARRAY:  # a view can be larger than its file
         raise DataError(f"has the shape {list(found.shape)}, too large for one clip")
     found = found.detach()

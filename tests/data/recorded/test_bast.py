@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bastzoo.data import batches
 from bastzoo.data.recorded.bast import read_bast_folder
-from bastzoo.data.recorded.index import TEST, TRAIN, VALIDATION, counter_clockwise
+from bastzoo.data.recorded.index import (
+    SPLITS,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    counter_clockwise,
+    hold_out,
+)
 from bastzoo.errors import DataError
 from tests.data.recorded.made import bast_folder
 
@@ -141,6 +150,10 @@ def test_a_regular_expression_finds_the_sound(tmp_path: Path) -> None:
         ("A030_hall_a.wav", "names no environment"),
         ("A030_XRI01_a.wav", "names no environment"),
         ("A030_RI01.wav", "names no sound"),
+        ("A030_RI01_SNR_20dB_a.wav", "names no environment"),
+        ("A030_RI01_SNR_2.5_a.wav", "names no environment"),
+        ("A030_RI01_SNR20_a.wav", "names no environment"),
+        ("A030_RI01_a_RI02.wav", "names two environments"),
         ("A030_RI01_last.wav", "its sound 'last' is in test/ too"),
     ],
 )
@@ -152,6 +165,88 @@ def test_a_fault_of_a_name_is_kept_with_the_file_and_the_rest_goes_on(
     (sentence,) = index.faults
     assert sentence.startswith(f"train/{name}: ")
     assert fault in sentence
+
+
+def test_a_sound_whose_name_begins_like_a_noise_is_a_sound(tmp_path: Path) -> None:
+    index = read_bast_folder(folder(tmp_path, [*ORDINARY, "A030_RI01_snriff.wav"]))
+    assert "snriff" in index.sound_ids
+
+
+def test_faults_are_told_in_the_order_of_names_and_count_the_files_left_out(tmp_path: Path) -> None:
+    names = [f"A{n:03d}_RI01_a.wav" for n in range(1, 10)]
+    index = read_bast_folder(folder(tmp_path, [*ORDINARY, *names[::-1]]))
+    assert [sentence.split(":")[0] for sentence in index.faults] == [f"train/{n}" for n in names]
+    assert len(index) + len(index.faults) == len(ORDINARY) + len(names) + 1
+
+
+def test_hidden_files_are_no_recordings_and_links_to_folders_are_followed_once(
+    tmp_path: Path,
+) -> None:
+    root = folder(tmp_path / "set", [*ORDINARY, "._A000_RI01_s0.wav"])
+    other = folder(tmp_path / "other", ["A030_RI01_linked.wav"])
+    (root / "train" / "linked").symlink_to(other / "train")
+    (root / "train" / "circle").symlink_to(root / "train")
+    index = read_bast_folder(root)
+    assert "train/linked/A030_RI01_linked.wav" in index.files
+    assert len(index) == len(ORDINARY) + 2
+    assert not len(index.faults)
+
+
+def test_a_step_or_an_expression_that_cannot_be_is_a_sentence(tmp_path: Path) -> None:
+    root = folder(tmp_path, ORDINARY)
+    with pytest.raises(DataError, match="steps of 0 degrees"):
+        read_bast_folder(root, azimuth_step=0)
+    for expression in ("a{99999999999}", "[["):  # Python warns of the second before it refuses it
+        with pytest.raises(DataError, match="is no regular expression"):
+            read_bast_folder(root, sound_id=expression)
+
+
+def test_the_digest_tells_what_rows_mean_and_not_how_they_are_ordered(tmp_path: Path) -> None:
+    index = read_bast_folder(folder(tmp_path, ORDINARY))
+    order = np.random.default_rng(0).permutation(len(index))
+    assert index.select(order).digest() == index.digest()
+    assert index.select(np.arange(len(index)) > 0).digest() != index.digest()
+    for column in ("split", "sound", "room", "azimuth", "elevation"):
+        values = getattr(index, column).copy()
+        values[0] = 1 - values[0]
+        assert replace(index, **{column: values}).digest() != index.digest()
+    assert replace(index, classes=("sound", "another")).digest() != index.digest()
+
+
+def test_files_that_exchange_their_azimuths_make_another_digest(tmp_path: Path) -> None:
+    index = read_bast_folder(folder(tmp_path, ORDINARY))
+    azimuth = index.azimuth.copy()
+    # Two files of one sound and room, so that the rows are the same ones, at each other's file.
+    last = len(index) - 1
+    same = np.flatnonzero((index.sound == index.sound[last]) & (index.room == index.room[last]))
+    azimuth[same] = azimuth[same][::-1]
+    assert not np.array_equal(azimuth, index.azimuth)
+    assert replace(index, azimuth=azimuth).digest() != index.digest()
+
+
+def test_a_sound_is_held_out_whatever_its_place_among_the_others() -> None:
+    ids = tuple(f"s{n}" for n in range(50))
+    sound = np.arange(50)
+    held = {ids[n] for n in np.flatnonzero(hold_out(sound, ids, 5, "seed"))}
+    turned = {ids[::-1][n] for n in np.flatnonzero(hold_out(sound, ids[::-1], 5, "seed"))}
+    assert held == turned
+    assert len(held) == 5
+    more = {ids[n] for n in np.flatnonzero(hold_out(sound, ids, 0.2, "seed"))}
+    assert held < more
+    assert len(more) == 10
+    assert held != {ids[n] for n in np.flatnonzero(hold_out(sound, ids, 5, "another"))}
+
+
+def test_the_last_sound_of_a_class_is_not_held_out() -> None:
+    sound = np.arange(20)
+    label = np.where(sound < 10, 0, sound)  # ten sounds of one class, and ten classes of one sound
+    held = hold_out(sound, tuple(map(str, sound)), 15, "seed", label=label)
+    assert not held[10:].any()
+    assert held[:10].sum() == 9
+
+
+def test_the_names_of_splits_are_those_of_all_data() -> None:
+    assert SPLITS == batches.SPLITS
 
 
 @pytest.mark.parametrize(

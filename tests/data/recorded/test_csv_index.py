@@ -94,6 +94,9 @@ def test_files_can_be_absolute_or_in_folders_and_cells_quoted(tmp_path: Path) ->
         ({"azimuth_deg": "nan"}, "azimuth_deg is 'nan'"),
         ({"azimuth_deg": "inf"}, "azimuth_deg is 'inf'"),
         ({"azimuth_deg": ""}, "azimuth_deg is ''"),
+        ({"azimuth_deg": "1_0"}, "azimuth_deg is '1_0'"),
+        ({"class": "", "azimuth_deg": 999, "elevation_deg": "up"}, "names no class"),
+        ({"input_file": "./clip0.npy"}, "'clip0.npy' is in row 2 already"),
         ({"azimuth_deg": 361}, "azimuth_deg is 361; write -180 to 360"),
         ({"elevation_deg": 91}, "elevation_deg is 91; write -90 to 90"),
         ({"class": ""}, "names no class"),
@@ -142,6 +145,7 @@ GOOD_HEADER = b"input_file,class,azimuth_deg,elevation_deg\n"
             b"input_file,class,azimuth\n",
             "no column 'azimuth_deg', 'elevation_deg'; it has input_file",
         ),
+        (GOOD_HEADER.replace(b",", b";"), "Separate columns with commas"),
         (b"input_file,class,class,azimuth_deg,elevation_deg\n", "two columns 'class'"),
         (GOOD_HEADER, "has no row that can be used"),
         (GOOD_HEADER + b"caf\xe9.npy,a,1,2\n", "is not in UTF-8"),
@@ -166,6 +170,35 @@ def test_a_missing_file_and_a_folder_are_sentences(tmp_path: Path) -> None:
 def test_too_few_groups_are_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has 2 group\(s\) to split"):
         read_csv_index(csv_index(tmp_path, default_rows(groups=2)))
+
+
+def test_a_row_of_many_long_lines_is_refused_at_once(tmp_path: Path) -> None:
+    lines = b'"' + b'x\n","' * 2**19
+    path = _write(tmp_path / "index.csv", GOOD_HEADER + lines)
+    with pytest.raises(DataError, match=r"row, which ends at line \d+: is longer than 1,048,576"):
+        read_csv_index(path)
+
+
+def test_commas_behind_a_row_are_no_cells(tmp_path: Path) -> None:
+    path = csv_index(tmp_path, split_rows())
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([header, *(row + ",,," for row in rows), ",,,,,,,"]))
+    index = read_csv_index(path)
+    assert len(index) == 8
+    assert not len(index.faults)
+
+
+def test_absolute_paths_below_the_csv_can_be_moved_with_it(tmp_path: Path) -> None:
+    digests = set()
+    for place in (tmp_path / "here", tmp_path / "there"):
+        rows = split_rows()
+        csv_index(place, rows)
+        for number, row in enumerate(rows):
+            row["input_file"] = str(place / f"clip{number}.npy")
+        index = read_csv_index(csv_index(place, rows))
+        assert index.files[0] == "clip0.npy"
+        digests.add(index.digest())
+    assert len(digests) == 1
 
 
 def test_a_line_of_gigabytes_is_refused_at_once(tmp_path: Path) -> None:

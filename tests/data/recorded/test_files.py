@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,18 @@ def test_other_chunks_an_extensible_header_and_an_unknown_size_are_read() -> Non
 def test_what_is_wrong_with_a_wave_is_said(data: bytes, phrase: str) -> None:
     with pytest.raises(DataError, match=phrase):
         decode_wave(data)
+
+
+def test_a_recording_of_gigabytes_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "day.wav"
+    with path.open("wb") as file:
+        file.write(GOOD)
+        file.truncate(3 * 2**30)  # takes no room on the disk
+    tracemalloc.start()
+    with pytest.raises(DataError, match="3,072 MiB are too large for one clip"):
+        read_wave(path, fit=True)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("count", [1, 7_999, 8_000, 8_001, 20_000])
@@ -160,6 +173,8 @@ def _bad_arrays(folder: Path) -> dict[str, tuple[Path, str]]:
         file.truncate(LARGEST_ARRAY + 1)
     bad["long"] = folder / "long.npy", "64 MiB are too large for one clip"
     bad["absent"] = folder / "absent.npy", "no such file"
+    torch.save(torch.zeros(2, 6, 5, device="meta"), folder / "meta.pt")
+    bad["meta"] = folder / "meta.pt", "a tensor without values"
     bad["folder"] = folder, "no .npy or .pt file"
     torch.save({"x": torch.zeros(2, 6, 5)}, folder / "dict.pt")
     bad["dict"] = folder / "dict.pt", "holds a dict; save the tensor alone"
