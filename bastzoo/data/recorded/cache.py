@@ -72,11 +72,15 @@ class FeatureCache:
         path = folder / FEATURES_FILE
         try:
             status = path.stat()
-            with np.load(folder / CLIPS_FILE, allow_pickle=False) as clips:
+            # Opened here: of a damaged archive numpy leaves the file open.
+            with (
+                (folder / CLIPS_FILE).open("rb") as file,
+                np.load(file, allow_pickle=False) as clips,
+            ):
                 self.contents: np.ndarray = clips["contents"]
                 self.fingerprints: np.ndarray = clips["fingerprints"]
                 self.bad: np.ndarray = clips["bad"]
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except Exception as error:  # damaged archives make zipfile raise nearly anything
             raise DamagedCacheError(f"{str(folder)!r} cannot be read: {error}.") from error
         rows = self.manifest.rows
         parts = -(-rows // PART)

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 CHUNK = 8 * PART
 """Rows whose work a kill can lose."""
 
+_ABANDONED = 7 * 86_400.0
+"""Seconds without a new chunk, after which a conversion of other files is removed."""
+
 _TITLE = "cannot be used as it is:"
 _KEY = re.compile(r"[0-9a-f]{32}")
 
@@ -85,23 +88,40 @@ def convert(
     root = cache or default_cache()
     module = frontend.build().eval() if index.kind == "bast" else None
     job = Job(index, frontend, module, dtype, fit)
+    workers = workers or os.cpu_count() or 1
     with _sentences(root):
-        found = _look_up(root, job, report)
-        if found is None:
-            with _locked(root / "partial" / job.signature, report) as partial:
-                # Another process may have converted it while this one waited.
-                found = _look_up(root, job, report) or _convert(
-                    root, partial, job, workers or os.cpu_count() or 1, report
-                )
+        found = _obtain(root, job, workers, report)
+        wrong = _what_is_wrong(job, found)
+        if None in wrong.values():  # a file that could not be read then, and can be now
+            (root / "lookup" / job.signature).unlink(missing_ok=True)
+            found = _obtain(root, job, workers, report)
+            wrong = _what_is_wrong(job, found)
     faults = Faults()
     faults.extend(index.faults)
-    for row in np.flatnonzero(found.bad).tolist():
-        faults.add(index.files[row], job.fault(row))
+    for row, what in wrong.items():
+        faults.add(index.files[row], what or "cannot be read every time; check the disk it is on")
     if len(faults) and not skip_bad:
         faults.raise_for(f"{str(index.root)!r} {_TITLE}")
     if found.bad.all():
         raise DataError(f"No file of {str(index.root)!r} can be used.")
     return found
+
+
+def _obtain(root: Path, job: Job, workers: int, report: Report) -> FeatureCache:
+    found = _look_up(root, job, report)
+    if found is None:
+        partial = root / "partial" / job.signature
+        with _locked(partial, report):
+            # Another process may have converted it while this one waited.
+            found = _look_up(root, job, report)
+            if found is None:
+                _clear_abandoned(partial)
+                found = _convert(root, partial, job, workers, report)
+    return found
+
+
+def _what_is_wrong(job: Job, found: FeatureCache) -> dict[int, str | None]:
+    return {row: job.fault(row) for row in np.flatnonzero(found.bad).tolist()}
 
 
 def _look_up(root: Path, job: Job, report: Report) -> FeatureCache | None:
@@ -117,12 +137,20 @@ def _look_up(root: Path, job: Job, report: Report) -> FeatureCache | None:
         return FeatureCache(root / "features" / key)
     except (DamagedCacheError, OSError) as error:
         report(Progress(0, len(job.index), message=f"{error} Converting anew."))
-        shutil.rmtree(root / "features" / key, ignore_errors=True)
-        return None
+        return None  # `_finish` puts the new one in its place
+
+
+def _clear_abandoned(own: Path) -> None:
+    """Remove what conversions left that were killed and never taken up again: files have changed."""
+    for other in own.parent.iterdir():
+        with contextlib.suppress(OSError):
+            if other != own and other.is_dir() and time.time() - other.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(other, ignore_errors=True)
 
 
 def _convert(root: Path, partial: Path, job: Job, workers: int, report: Report) -> FeatureCache:
     total = len(job.index)
+    partial.mkdir(parents=True, exist_ok=True)
     _check_space(root, partial, job)
     chunks, started = _chunks(job), time.perf_counter()
     path = partial / FEATURES_FILE
@@ -188,6 +216,7 @@ def _convert_part(
     """Fingerprints of the contents of these rows and of their features, and which are bad."""
     block, bad = job.read_block(rows)
     features = job.features(block)
+    bad |= job.unusable(features)
     features[bad] = 0
     contents = fingerprints(block.reshape(len(block), -1))
     contents[bad] = 0
@@ -207,7 +236,8 @@ def _chunk_file(partial: Path, number: int) -> Path:
 
 
 def _read_chunk(partial: Path, number: int) -> dict[str, np.ndarray]:
-    with np.load(_chunk_file(partial, number), allow_pickle=False) as kept:
+    path = _chunk_file(partial, number)
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
         return {name: kept[name] for name in ("contents", "fingerprints", "bad")}
 
 
@@ -217,7 +247,7 @@ def _whole_chunks(partial: Path, job: Job, descriptor: int) -> set[int]:
     for number, rows in enumerate(_chunks(job)):
         if not _chunk_file(partial, number).exists():
             continue
-        with contextlib.suppress(OSError, ValueError, KeyError, EOFError):
+        with contextlib.suppress(Exception):  # damaged archives make zipfile raise nearly anything
             kept = _read_chunk(partial, number)
             size, part = len(rows) * job.row_bytes, PART * job.row_bytes
             data = os.pread(descriptor, size, rows.start * job.row_bytes)
@@ -245,12 +275,13 @@ def _finish(root: Path, partial: Path, job: Job) -> FeatureCache:
     write_manifest(partial, manifest)
     target = root / "features" / key
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        found = FeatureCache(target)  # the same contents, from another place
-    except DamagedCacheError:
-        shutil.rmtree(target, ignore_errors=True)
-        partial.rename(target)
-        found = FeatureCache(target)
+    with _locked(root / "partial" / key):
+        try:
+            found = FeatureCache(target)  # the same contents, from another place
+        except DamagedCacheError:
+            shutil.rmtree(target, ignore_errors=True)
+            partial.rename(target)
+            found = FeatureCache(target)
     shutil.rmtree(partial, ignore_errors=True)
     lookup = root / "lookup" / job.signature
     lookup.parent.mkdir(parents=True, exist_ok=True)
@@ -274,27 +305,21 @@ def _check_space(root: Path, partial: Path, job: Job) -> None:
 
 
 @contextlib.contextmanager
-def _locked(partial: Path, report: Report) -> Iterator[Path]:
-    """Hold a conversion's folder alone; the lock ends with the process, however that ends."""
-    partial.mkdir(parents=True, exist_ok=True)
+def _locked(path: Path, report: Report = lambda _: None) -> Iterator[None]:
+    """Hold a folder alone; the lock lies beside it and ends with the process, however that ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         import fcntl
     except ImportError:  # not a POSIX system: two conversions at once do the same work twice
-        yield partial
+        yield
         return
-    with partial.with_suffix(".lock").open("w") as lock:
+    with path.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             report(Progress(0, 0, message="Another process converts this data; waiting for it."))
             fcntl.flock(lock, fcntl.LOCK_EX)
-        # The one that was waited for has renamed its folder away.
-        partial.mkdir(parents=True, exist_ok=True)
-        try:
-            yield partial
-        finally:
-            if partial.exists() and not any(partial.iterdir()):
-                partial.rmdir()
+        yield
 
 
 @contextlib.contextmanager

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Dtype = Literal["float16", "float32"]
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
+# Where all values of a clip are smaller, half precision loses digits of every one of them.
+_SMALLEST_HALF = float(np.finfo(np.float16).tiny)
 
 
 @dataclass(eq=False)
@@ -51,6 +53,7 @@ class Job:
         # Strings, not Path objects: with a third of a million files these would take longer than the reading.
         self.paths = [os.path.join(self.index.root, name) for name in self.index.files]
         state = blake2b(self.description.encode(), digest_size=16)
+        state.update(os.path.abspath(self.index.root).encode(errors="surrogateescape"))
         for name, path in zip(self.index.files, self.paths, strict=True):
             state.update(f"{name}\0{_stat(path)}\0".encode(errors="replace"))
         self.signature = state.hexdigest()
@@ -83,9 +86,11 @@ class Job:
                 f"has the shape {'×'.join(map(str, array.shape))}, the files before it have "
                 f"{first}; give arrays of one shape"
             )
-        if self.dtype == "float16" and np.abs(array).max() > _LARGEST_HALF:
+        peak = float(np.abs(array).max())
+        if self.dtype == "float16" and peak and not _SMALLEST_HALF <= peak <= _LARGEST_HALF:
+            size = "large" if peak > 1 else "small"
             raise DataError(
-                f"holds {np.abs(array).max():g}, too large for half precision; use --cache-dtype float32"
+                f"holds {peak:g}, too {size} for half precision; use --cache-dtype float32"
             )
         return array
 
@@ -112,13 +117,24 @@ class Job:
             kept = self.buffers.samples = np.empty(shape, np.int16)
         return kept
 
-    def fault(self, row: int) -> str:
-        """What is wrong with a row, read again: a data set at fault is not kept, its sentences neither."""
+    def fault(self, row: int) -> str | None:
+        """What is wrong with a row, read again: sentences are not kept. None: nothing, by now."""
         try:
-            self.read(row)
+            block = self.read(row)[None].copy()  # of a file's bytes, which torch warns of
         except DataError as error:
             return str(error)
-        return "could not be read when it was converted; try again"
+        if self.unusable(self.features(block))[0]:
+            return (
+                f"the frontend {self.frontend.name!r} makes values of it that {self.dtype} cannot "
+                "hold; try --cache-dtype float32"
+            )
+        return None
+
+    def unusable(self, features: np.ndarray) -> np.ndarray:
+        """Mask [n] of rows with values that are no numbers; the fused kernel makes none."""
+        if self.module is None or self._is_usual:
+            return np.zeros(len(features), bool)
+        return ~np.isfinite(features).all(axis=(1, 2, 3, 4))
 
     def features(self, block: np.ndarray) -> np.ndarray:
         """Features [n, 2, C, F, T] of samples [n, 8000, 2] or of arrays [n, 2, F, T]."""
@@ -152,4 +168,7 @@ def _stat(path: str) -> str:
         status = os.stat(path)
     except OSError:
         return "missing"
-    return f"{status.st_size}\0{status.st_mtime_ns}"
+    # The time of the last change too, which nobody can set: all clips have one size, and archives
+    # unpack with times of their own, so size and time alone would take one data set for another. (A
+    # kernel counts changes in steps of some milliseconds; the folder's place is in the signature too.)
+    return f"{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}"

@@ -21,6 +21,7 @@ from bastzoo.data.recorded.convert import Progress, convert
 from bastzoo.data.recorded.csv_index import read_csv_index
 from bastzoo.data.recorded.files import read_wave
 from bastzoo.errors import DataError, SetupError
+from bastzoo.ops.fingerprint import fingerprint
 from bastzoo.plugins import default_registry
 from bastzoo.registry import Component
 from bastzoo.zoo.frontends import Spectrogram
@@ -136,6 +137,7 @@ DAMAGES = {
     "no manifest": lambda folder: (folder / MANIFEST_FILE).unlink(),
     "a broken manifest": lambda folder: (folder / MANIFEST_FILE).write_text("{"),
     "another schema": lambda folder: (folder / MANIFEST_FILE).write_text('{"schema": 99}'),
+    "clips cut short": lambda folder: os.truncate(folder / "clips.npz", 300),
     "no clips": lambda folder: (folder / "clips.npz").write_bytes(b"PK"),
     "gone": shutil.rmtree,
 }
@@ -154,6 +156,98 @@ def test_damage_is_noticed_and_the_data_converted_anew(
     np.testing.assert_array_equal(again.array, expected)
     assert any("Converting anew" in progress.message for progress in told)
     again.verify()
+
+
+@pytest.mark.parametrize("place", ["the same place", "another place"])
+def test_other_contents_under_the_same_names_sizes_and_times_are_noticed(
+    tmp_path: Path, clips: Path, place: str
+) -> None:
+    """Archives unpack with the times of their making, and all clips have one size."""
+    copy = tmp_path / "copy"
+    shutil.copytree(clips, copy)
+    for path in copy.rglob("*.wav"):
+        os.utime(path, ns=(0, 0))
+    before = convert(read_bast_folder(copy), FRONTEND, cache=tmp_path / "cache")
+    if place == "another place":
+        copy = copy.rename(tmp_path / "moved")
+    changed = sorted(copy.rglob("*.wav"))[0]
+    write_wave(changed, samples(99))
+    os.utime(changed, ns=(0, 0))
+    after = convert(read_bast_folder(copy), FRONTEND, cache=tmp_path / "cache")
+    assert after.folder != before.folder
+
+
+def test_a_damaged_chunk_of_a_killed_conversion_is_done_again(
+    tmp_path: Path, clips: Path, small_chunks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> FeatureCache:
+        raise KeyboardInterrupt
+
+    index = read_bast_folder(clips)
+    with monkeypatch.context() as patch:
+        patch.setattr(conversion, "_finish", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            convert(index, FRONTEND, cache=tmp_path)
+    chunks = sorted(tmp_path.glob("partial/*/chunk-*.npz"))
+    os.truncate(chunks[1], 300)
+    chunks[2].write_bytes(b"")
+    told: list[Progress] = []
+    convert(index, FRONTEND, cache=tmp_path, progress=told.append).verify()
+    assert told[0].done == len(index) - 8
+    assert not list(tmp_path.glob("partial/*/*"))
+
+
+def test_a_file_that_could_not_be_read_once_is_read_again(
+    tmp_path: Path, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network drive that was away must not leave a cache that says so for ever."""
+    from bastzoo.data.recorded import job
+
+    def failing(paths: list[str], out: np.ndarray, *, fit: bool = False) -> dict[int, str]:
+        out[:] = 0
+        return dict.fromkeys(range(len(paths)), "cannot be read")
+
+    index = read_bast_folder(clips)
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "read_waves", failing)
+        with pytest.raises(DataError):
+            convert(index, FRONTEND, cache=tmp_path)
+    assert not convert(index, FRONTEND, cache=tmp_path).bad.any()
+
+
+class Broken(Spectrogram):
+    """A frontend that makes no numbers of some clips."""
+
+    def forward(self, clips: torch.Tensor) -> torch.Tensor:
+        features = super().forward(clips)
+        return torch.where(clips[:, :1, :1, None, None] > 0, features, torch.nan)
+
+
+def test_what_a_frontend_cannot_make_numbers_of_is_a_fault(tmp_path: Path, clips: Path) -> None:
+    broken = Component(
+        kind="frontend", name="broken", target=f"{__name__}:Broken", summary="makes NaN"
+    )
+    index = read_bast_folder(clips)
+    with pytest.raises(DataError, match="'broken' makes values of it that float16 cannot hold"):
+        convert(index, broken, cache=tmp_path)
+    found = convert(index, broken, cache=tmp_path, skip_bad=True)
+    assert 0 < found.bad.sum() < len(index)
+    assert np.isfinite(found.array).all()
+
+
+def test_conversions_that_were_given_up_are_cleared_away(tmp_path: Path, clips: Path) -> None:
+    for name in ("old", "recent"):
+        (tmp_path / "partial" / name).mkdir(parents=True)
+    os.utime(tmp_path / "partial" / "old", ns=(0, 0))
+    convert(read_bast_folder(clips), FRONTEND, cache=tmp_path)
+    assert [path.name for path in (tmp_path / "partial").iterdir() if path.is_dir()] == ["recent"]
+
+
+def test_stuck_bits_do_not_cancel_in_a_fingerprint() -> None:
+    words = np.random.default_rng(0).integers(0, 2**64, 512, dtype=np.uint64)
+    stuck = words.copy()
+    stuck[[3, 77]] ^= np.uint64(1 << 63)
+    assert not np.array_equal(fingerprint(words), fingerprint(stuck))
 
 
 def test_a_lookup_that_was_cut_short_removes_no_other_cache(tmp_path: Path, clips: Path) -> None:
@@ -345,6 +439,9 @@ def test_what_half_precision_cannot_hold_is_refused(tmp_path: Path) -> None:
     path = csv_index(tmp_path / "set")
     np.save(path.parent / "clip7.npy", np.full((2, 6, 5), 1e5, np.float32))
     with pytest.raises(DataError, match=r"clip7\.npy: holds 100000, .* --cache-dtype float32"):
+        convert(read_csv_index(path), FRONTEND, cache=tmp_path / "cache")
+    np.save(path.parent / "clip8.npy", np.full((2, 6, 5), 1e-9, np.float32))
+    with pytest.raises(DataError, match=r"clip8\.npy: holds 1e-09, too small"):
         convert(read_csv_index(path), FRONTEND, cache=tmp_path / "cache")
     found = convert(read_csv_index(path), FRONTEND, dtype="float32", cache=tmp_path / "cache")
     assert found.array.max() == 1e5
