@@ -17,7 +17,7 @@ import numpy as np
 from bastzoo.acoustics import SAMPLE_RATE
 from bastzoo.data.batches import SPLITS
 from bastzoo.data.recorded.faults import Faults
-from bastzoo.data.recorded.files import decode_wave, read_array
+from bastzoo.data.recorded.files import read_array, read_wave
 from bastzoo.data.recorded.index import RecordedIndex
 from bastzoo.data.rendered import RenderedData
 from bastzoo.directions import azimuth_of, elevation_of
@@ -123,10 +123,7 @@ def _look_at(index: RecordedIndex, row: int, fit_length: bool) -> _Clip | DataEr
     path = index.path(row)
     try:
         if index.kind == "bast":
-            try:
-                samples = decode_wave(path.read_bytes(), path.name, fit=fit_length)
-            except OSError as error:
-                return DataError(f"cannot be read ({error.strerror}); check the file")
+            samples = read_wave(path, fit=fit_length)
             low, high = int(samples.min()), int(samples.max())
             is_clipped = high >= _FULL_SCALE or low <= -_FULL_SCALE - 1
             is_silent = low == high
