@@ -15,6 +15,10 @@ class SetupError(BastzooError):
     """The environment cannot do what was asked: a missing package, device, folder or permission."""
 
 
+class FolderError(SetupError):
+    """The folder of runs cannot be written: no run can end well, so a whole grid stops."""
+
+
 class ComponentError(BastzooError):
     """A component is unknown, registered twice, malformed, or cannot be built."""
 

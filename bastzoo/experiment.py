@@ -10,6 +10,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -194,6 +195,21 @@ class Experiment(_Frozen):
         }
         return digest(self.model_dump(mode="json", exclude=excluded))
 
+    @property
+    def identity(self) -> str:
+        """Hash of what a user asks for, whatever the code and the data are by now.
+
+        A record with this identity and another key is stale. A preset that ships counts by its name,
+        since an update changes it; the values in a user's own file are what the user asks for.
+        """
+        asked = self.model_dump(
+            mode="json",
+            include={"combination", "environment", "source", "condition", "precision", "seed"},
+        )
+        ships = self.preset.name in preset_names()
+        asked["preset"] = self.preset.name if ships else self.preset.model_dump(mode="json")
+        return digest(asked)
+
     def __str__(self) -> str:
         heard = f", {self.condition}" if str(self.condition) else ""
         return (
@@ -254,6 +270,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@cache
 def preset_names() -> list[str]:
     """Names of the presets that ship with bastzoo, smallest first."""
     order = {"quick": 0, "standard": 1, "paper": 2}

@@ -26,6 +26,7 @@ KINDS = (
     "frontend",
     "environment",
     "baseline",
+    "executor",
 )
 
 _TARGET = re.compile(r"[\w.]+:[\w.]+")

@@ -1,249 +1,269 @@
-"""Leaderboards: markdown tables that are a pure function of run records.
+"""Leaderboards: tables that are a pure function of run records.
 
-The same records give the same bytes, in whatever order they come.
+The same records give the same bytes, in whatever order they come. Stale results are never ranked
+with fresh ones.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from importlib import resources
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from bastzoo.bench.record import RunRecord
-from bastzoo.bench.statistics import Interval, bootstrap_mean_interval, shared_ranks
+from bastzoo.bench.board_formats import Section, Value
+from bastzoo.bench.columns import Column, Layout
+from bastzoo.bench.published import published_runs, section_of_runs
+from bastzoo.bench.record import Evaluation, RunRecord
+from bastzoo.bench.rows import Row, Seeds, grouped, ranked, told_apart, with_intervals
 from bastzoo.bench.tables import (
-    INTEGRATIONS,
-    LOSSES,
     PAPER_COLUMNS,
+    TEXT_COLUMNS,
     again,
+    commands,
     data_words,
     degrees,
-    labels,
     markdown,
-    papers_order,
-    percent,
+    origins,
+    paragraph,
+    seed_words,
 )
-from bastzoo.experiment import Experiment, digest
+from bastzoo.experiment import Experiment
 
-_PUBLISHED = {"bast_mamba_ad.csv": "mamba", "bast_vit_ad.csv": "vanilla"}
+USUAL = Layout()
+
+_BY_DEFINITION = "exact lateral position, front-back by chance (by definition)"
 
 
 @dataclass(frozen=True)
-class Row:
-    """The runs of one combination (or one baseline) on one environment: one record a seed."""
+class _Part:
+    """What is ranked together: rows in the papers' order, stale rows with the reason, baselines."""
 
-    records: tuple[RunRecord, ...]
-
-    @property
-    def first(self) -> RunRecord:
-        """Any of the records, for what they share."""
-        return self.records[0]
+    models: list[Row]
+    baselines: list[Row]
+    stale: list[tuple[Row, str]]
+    shown: list[RunRecord]
 
     @property
-    def labels(self) -> tuple[str, str, str]:
-        """Model, loss and integration, as the papers write them."""
-        assert self.first.experiment is not None
-        return labels(self.first.experiment)
-
-    def metric(self, name: str) -> float | None:
-        """A metric's mean over the seeds."""
-        values = [r.evaluation.metrics.get(name) for r in self.records if r.evaluation is not None]
-        known = [float(value) for value in values if value is not None]
-        return float(np.mean(known)) if known else None
+    def example(self) -> tuple[Experiment, Evaluation, int]:
+        """Experiment, evaluation and protocol of any model, for what they share."""
+        record = next(record for record in self.shown if record.experiment is not None)
+        assert record.experiment is not None
+        assert record.evaluation is not None
+        return record.experiment, record.evaluation, record.protocol_version
 
     @property
-    def means(self) -> np.ndarray:
-        """Mean AD of every test sound, `[seeds, sounds]`: what the bootstrap resamples."""
-        return np.array(
-            [r.evaluation.by_sound["ad_mean"] for r in self.records if r.evaluation is not None]
-        )
+    def seeds(self) -> list[int]:
+        """The seeds of all models."""
+        return sorted({r.experiment.seed for r in self.shown if r.experiment is not None})
 
     @property
-    def counts(self) -> np.ndarray:
-        """Clips of every test sound, `[sounds]`."""
-        assert self.first.evaluation is not None
-        return np.array(self.first.evaluation.by_sound["clips"])
+    def best_first(self) -> list[Row]:
+        """The models by AD."""
+        return sorted(self.models, key=lambda row: (row.figure, row.labels))
 
-    @cached_property
-    def interval(self) -> Interval:
-        """The 95 % interval of the mean AD, by bootstrap over sounds."""
-        return bootstrap_mean_interval(self.means, self.counts)
+    @property
+    def published(self) -> set[tuple[str, str, str, str]]:
+        """The combinations that the papers may have figures of: backbone, sharing, loss, integration."""
+        wanted: set[tuple[str, str, str, str]] = set()
+        for row in self.models:
+            experiment = row.first.experiment
+            if experiment is not None and experiment.environment == "RI":
+                chosen = experiment.combination
+                wanted.add((chosen.backbone, chosen.sharing, chosen.loss, chosen.integration))
+        return wanted
 
 
-def render_leaderboard(records: Iterable[RunRecord], title: str = "Leaderboard") -> str:
+def render_leaderboard(
+    records: Iterable[RunRecord], title: str = "Leaderboard", layout: Layout = USUAL
+) -> str:
     """Write the leaderboard of finished runs: one part for each environment, preset and data set.
 
-    Results of different data, presets or protocols are never ranked together.
+    Results of different data, presets or protocols are never ranked together, nor are those of an
+    older version of a component with those of a newer one.
     """
-    ordered = sorted((r for r in records if r.status == "finished"), key=lambda r: r.name)
-    parts: dict[tuple[str, ...], list[RunRecord]] = {}
-    for record in ordered:
-        if record.experiment is not None:
-            parts.setdefault(_part(record.experiment, record.protocol_version), []).append(record)
     lines = [f"# {title}", ""]
-    for key in sorted(parts):
-        baselines = [r for r in ordered if r.baseline is not None and key[:3] == _heard(r)]
-        lines += _render_part(parts[key], baselines)
+    for part in _parts(records):
+        lines += _render_part(part, layout)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _part(experiment: Experiment, protocol: int) -> tuple[str, ...]:
-    """What rows of one table share: environment, data, protocol, and the whole preset and precision."""
-    preset = experiment.preset.model_dump(mode="json", exclude={"summary", "parameters"})
-    return (
-        experiment.environment,
-        experiment.data_digest,
-        str(protocol),
-        experiment.preset.name,
-        experiment.precision,
-        digest(preset),
-    )
+def sections(records: Iterable[RunRecord], layout: Layout = USUAL) -> list[Section]:
+    """The same leaderboard for `board_formats`: the detailed table and the baselines of each part."""
+    return [_section(part, layout) for part in _parts(records)]
+
+
+def _parts(records: Iterable[RunRecord]) -> list[_Part]:
+    finished = [r for r in records if r.status == "finished" and r.evaluation is not None]
+    parts = []
+    for group in grouped(finished, _heard):
+        baselines = sorted(_noted(group.baselines), key=lambda row: -row.figure)
+        parts.append(
+            _Part(
+                models=ranked(_noted(group.models)),
+                baselines=with_intervals(baselines),
+                stale=[(Row(seeds), why) for seeds, why in group.stale],
+                shown=group.shown,
+            )
+        )
+    return parts
+
+
+def _noted(groups: Sequence[Seeds[RunRecord]]) -> list[Row]:
+    """Rows with a note where two would have the same name."""
+    rows = [Row(seeds) for seeds in groups]
+    notes = told_apart(groups, [row.labels for row in rows])
+    return [replace(row, note=note) for row, note in zip(rows, notes, strict=True)]
 
 
 def _heard(record: RunRecord) -> tuple[str, ...]:
-    """What a baseline shares with the models beside it, the first three of `_part`: the clips."""
-    assert record.baseline is not None
-    baseline = record.baseline
-    return (baseline.environment, baseline.data_digest, str(record.protocol_version))
+    """What a baseline shares with the models beside it: the clips, and the protocol."""
+    tested = record.tested
+    return (tested.environment, tested.data_digest, str(record.protocol_version))
 
 
-def _render_part(runs: list[RunRecord], baseline_runs: list[RunRecord]) -> list[str]:
-    models, baselines = _rows(runs), _rows(baseline_runs)
+def _render_part(part: _Part, layout: Layout) -> list[str]:
+    columns = layout.shown(part.models)
+    paper = [[*row.labels, degrees(row.metric("ad_mean"))] for row in part.models]
     return [
-        *_introduction(models),
+        *_introduction(part),
         "## Angular distance, as the papers print it",
         "",
-        markdown([[*row.labels, degrees(row.metric("ad_mean"))] for row in models], PAPER_COLUMNS),
+        markdown(paper, PAPER_COLUMNS) if paper else _NOTHING_FRESH,
         "",
         "## In detail",
         "",
-        "Sorted by AD, with its 95 % interval (bootstrap over sounds); rows share a rank where the",
-        "interval of their paired difference includes zero.",
+        *_details(part, layout, columns),
         "",
-        _details(models),
-        "",
+        *_stale(part),
         "## Baselines on the same clips",
         "",
-        _baselines(baselines),
+        _baselines(part.baselines, [column for column in columns if column.of_baselines]),
         "",
-        *_published(models),
-        *again([*runs, *baseline_runs]),
+        *section_of_runs(part.published),
+        *again(part.shown, columns=[column.key for column in columns]),
     ]
 
 
-def _rows(records: Iterable[RunRecord]) -> list[Row]:
-    """Group the seeds of one experiment, in the papers' order: model, loss, integration.
-
-    What differs in anything but the seed, a component's version say, is a row of its own.
-    """
-    grouped: dict[tuple[str, ...], list[RunRecord]] = {}
-    for record in records:
-        if record.experiment is not None:
-            chosen = record.experiment.combination
-            order = (chosen.backbone, chosen.sharing, chosen.loss, chosen.integration)
-            rest = (chosen.head, chosen.frontend)
-            same = record.experiment.model_copy(update={"seed": 0}).key
-            grouped.setdefault((*order, *rest, same), []).append(record)
-        elif record.baseline is not None:
-            grouped.setdefault((record.baseline.component.name, record.key), []).append(record)
-    return [Row(tuple(grouped[key])) for key in sorted(grouped, key=papers_order)]
+_NOTHING_FRESH = "No row has the newest versions of all its components, so none is ranked."
 
 
-def _introduction(models: Sequence[Row]) -> list[str]:
-    experiment, evaluation = models[0].first.experiment, models[0].first.evaluation
-    assert experiment is not None
-    assert evaluation is not None
-    seeds = sorted({r.experiment.seed for row in models for r in row.records if r.experiment})
+def _introduction(part: _Part) -> list[str]:
+    experiment, evaluation, protocol = part.example
     rooms = ", ".join(evaluation.by_room)
     return [
         f"Environment {experiment.environment} ({rooms}), preset `{experiment.preset.name}`"
         f"{'' if experiment.precision == 'no' else f' in {experiment.precision}'}, "
         f"{evaluation.clips:,} test clips: {data_words(experiment, evaluation)}; "
-        f"seed{'s' if len(seeds) > 1 else ''} "
-        f"{', '.join(map(str, seeds))}; protocol {models[0].first.protocol_version}. "
+        f"{seed_words(part.seeds)}; protocol {protocol}. "
         "AD is the mean angular distance, in degrees.",
         "",
     ]
 
 
-def _details(models: Sequence[Row]) -> str:
-    ordered = sorted(models, key=lambda row: (row.metric("ad_mean") or 0.0, row.labels))
-    ranks = shared_ranks([row.means for row in ordered], ordered[0].counts)
-    table = [
-        [
-            rank,
-            *row.labels,
-            f"{degrees(row.metric('ad_mean'))} ({row.interval.low:.2f} to {row.interval.high:.2f})",
-            degrees(row.metric("ad_median")),
-            percent(row.metric("acc_10")),
-            degrees(row.metric("lateral_error")),
-            percent(row.metric("front_back_rate")),
-            *_costs(row),
-        ]
-        for rank, row in zip(ranks, ordered, strict=True)
-    ]
-    columns = ["Rank", "Model", "Loss", "Integ.", "AD (95 %)", "Median", "ACC@10", "Lateral"]
-    return markdown(table, [*columns, "Front-back", "Parameters", "MACs", "Latency", "Trained"])
+def _details(part: _Part, layout: Layout, columns: Sequence[Column]) -> list[str]:
+    if not part.models:
+        return [_NOTHING_FRESH]
+    rows = layout.sorted(part.best_first)
+    text = {column.header for column in columns if column.is_text}
+    table = [[column.text(row) for column in columns] for row in rows]
+    keys = {column.key for column in columns}
+    said = [_sorted_words(layout, "ad" in keys)]
+    if "rank" in keys:
+        by = "" if layout.sort is None or layout.sort.key in ("rank", "ad") else "Ranks are by AD; "
+        said.append(
+            f"{by}rows share a rank where the interval of their paired difference includes zero."
+        )
+    ending = ";" if len(said) > 1 and said[1].startswith("rows") else "."
+    words = [said[0] + ending, *said[1:]]
+    if "seed-sd" in keys:
+        words.append("Over seeds: the standard deviation of AD from one training to another.")
+    headers = [column.header for column in columns]
+    return [*paragraph(*words), "", markdown(table, headers, text)]
 
 
-def _costs(row: Row) -> list[str]:
-    cost = row.first.cost
-    seconds = [r.training.seconds for r in row.records if r.training is not None]
-    if cost is None or not seconds:
-        return ["-", "-", "-", "-"]
-    return [
-        f"{cost.parameters / 1e3:,.0f} k",
-        f"{cost.macs / 1e6:,.1f} M",
-        f"{cost.latency_p50_ms:.1f} ms",
-        f"{np.mean(seconds):.0f} s",
-    ]
+def _sorted_words(layout: Layout, with_interval: bool) -> str:
+    if layout.sort is None or (layout.sort.key == "ad" and not layout.descending):
+        return "Sorted by AD" + ", with its 95 % interval (bootstrap over sounds)" * with_interval
+    header = layout.sort.header.removesuffix(" (95 %)")
+    down = ", from high to low" if layout.descending else ""
+    interval = "; AD is given with its 95 % interval (bootstrap over sounds)" * with_interval
+    return f"Sorted by {header}{down}{interval}"
 
 
-def _baselines(baselines: Sequence[Row]) -> str:
-    measured = [
-        [
-            row.first.baseline.component.name if row.first.baseline else "",
-            f"{degrees(row.metric('ad_mean'))} ({row.interval.low:.2f} to {row.interval.high:.2f})",
-            degrees(row.metric("ad_median")),
-            percent(row.metric("acc_10")),
-            degrees(row.metric("lateral_error")),
-            percent(row.metric("front_back_rate")),
-        ]
-        for row in sorted(baselines, key=lambda row: -(row.metric("ad_mean") or 0.0))
-    ]
-    known = ["exact lateral position, front-back by chance (by definition)", "45.00°"]
-    table = [*measured, [*known, "-", "-", "0.00°", "50.0 %"]]
-    return markdown(table, ["Method", "AD (95 %)", "Median", "ACC@10", "Lateral", "Front-back"])
-
-
-def _published(models: Sequence[Row]) -> list[str]:
-    """The papers' figures for the combinations of this table, marked as other data."""
-    wanted = set()
-    for row in models:
-        experiment = row.first.experiment
-        if experiment is not None and experiment.environment == "RI":
-            chosen = experiment.combination
-            wanted.add((chosen.backbone, chosen.sharing, chosen.loss, chosen.integration))
-    table = []
-    for file, backbone in _PUBLISHED.items():
-        text = (resources.files("bastzoo") / "assets" / "published" / file).read_text()
-        for line in csv.DictReader(text.splitlines()):
-            key = (backbone, line["sharing"], line["loss"], line["integration"])
-            if key in wanted:
-                labels = LOSSES.get(key[2], key[2]), INTEGRATIONS[key[3]]
-                table.append([f"{line['model']}-{line['sharing']}", *labels, f"{line['ad_deg']}°"])
-    if not table:
+def _stale(part: _Part) -> list[str]:
+    if not part.stale:
         return []
+    table = [[*row.labels, degrees(row.metric("ad_mean")), why] for row, why in part.stale]
     return [
-        "## Published, on other data",
+        "## Stale, not ranked",
         "",
-        "The papers' own figures for these combinations, on their private recordings with one run",
-        "each: not comparable with the rows above (README of ShengKuangCN/BAST; arXiv:2207.03927).",
+        "Made with an older version of a component than other rows of this table: not comparable.",
         "",
-        markdown(table, PAPER_COLUMNS),
+        markdown(table, [*PAPER_COLUMNS, "Why"]),
         "",
     ]
+
+
+def _baselines(baselines: Sequence[Row], columns: Sequence[Column]) -> str:
+    table = [[row.labels[0], *(column.text(row) for column in columns)] for row in baselines]
+    return markdown(
+        [*table, [_BY_DEFINITION, *map(_by_definition, columns)]],
+        ["Method", *(column.header for column in columns)],
+    )
+
+
+def _by_definition(column: Column) -> str:
+    if column.by_definition is None:
+        return "-"
+    return (
+        f"{100 * column.by_definition:.1f} %"
+        if column.key == "front-back"
+        else degrees(column.by_definition)
+    )
+
+
+def _section(part: _Part, layout: Layout) -> Section:
+    experiment, evaluation, protocol = part.example
+    columns = layout.shown(part.models)
+    models = layout.sorted(part.best_first)
+    return Section(
+        facts={
+            "track": None,
+            "environment": experiment.environment,
+            "preset": experiment.preset.name,
+            "precision": experiment.precision,
+            "data_digest": experiment.data_digest,
+            "protocol": protocol,
+            "clips": evaluation.clips,
+        },
+        rows=[
+            *(_fields("model", row, columns) for row in models),
+            *(_fields("stale", row, columns, why) for row, why in part.stale),
+            *(_fields("baseline", row, columns) for row in part.baselines),
+        ],
+        provenance={
+            "commands": commands(part.shown),
+            "seeds": part.seeds,
+            "measured_on": origins(part.shown),
+        },
+        published=published_runs(part.published),
+        caption=" ".join(_introduction(part)),
+        headers=[column.header for column in columns],
+        text=TEXT_COLUMNS | {column.header for column in columns if column.is_text},
+        blocks=[
+            [[column.text(row) for column in columns] for row in models],
+            [
+                [
+                    column.text(row) if column.of_baselines or column.key == "model" else "-"
+                    for column in columns
+                ]
+                for row in part.baselines
+            ],
+        ],
+    )
+
+
+def _fields(kind: str, row: Row, columns: Sequence[Column], stale: str = "") -> dict[str, Value]:
+    fields: dict[str, Value] = {"kind": kind, "stale": stale or None}
+    for column in columns:
+        fields.update(column.fields(row))
+    return fields

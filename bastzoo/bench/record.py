@@ -10,6 +10,8 @@ from bastzoo.conditions import Condition, DataSource
 from bastzoo.experiment import DataSize, Experiment, ResolvedComponent, digest
 
 PROTOCOL_VERSION = 1
+RECORD_SCHEMA = 1
+"""Raised when a record of the new form cannot be read by the old code."""
 
 
 class _Strict(BaseModel):

@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -30,21 +31,24 @@ from bastzoo.bench.record import (
     TrackRecord,
     Training,
 )
+from bastzoo.bench.stopping import Stopping
 from bastzoo.bench.store import (
     HISTORY_FILE,
     PREDICTIONS_FILE,
     WEIGHTS_FILE,
     RunStore,
+    in_sentences,
 )
 from bastzoo.bench.tracks import Case, Track
 from bastzoo.bench.workbench import Workbench, input_shape, usual_frontend
 from bastzoo.conditions import Condition
 from bastzoo.data.batches import ClipSet, DataSet
 from bastzoo.data.rendered import directions_of
+from bastzoo.engine.checkpoint import Checkpoints
 from bastzoo.engine.evaluation import Answers, cost, localize, localize_baseline, score
 from bastzoo.engine.observer import Observer
 from bastzoo.engine.training import TrainingResult, train
-from bastzoo.errors import BastzooError, RecordError
+from bastzoo.errors import BastzooError, FolderError, RecordError
 from bastzoo.experiment import MODEL_KINDS, DataSize, Experiment, Preset, ResolvedComponent
 from bastzoo.model import BinauralLocalizer
 from bastzoo.registry import Registry
@@ -60,26 +64,36 @@ def train_run(
     workbench: Workbench,
     store: RunStore,
     observer: Observer | None = None,
+    checkpoints: Checkpoints | None = None,
+    stopping: Stopping | None = None,
 ) -> RunRecord:
     """Train, evaluate on the test split of the same environment, measure the cost, write the run.
+
+    checkpoints: where training keeps what it needs to go on after a kill.
+    stopping: lets training keep a checkpoint before a signal ends the process.
 
     A run that fails is written too, as a record with its traceback; only an interrupt, and a folder
     that cannot be written, come through.
     """
     data = workbench.data_of(experiment)
+    deferred = nullcontext() if stopping is None else stopping.deferred()
 
     def work() -> tuple[dict[str, Any], Fill]:
         model = workbench.build(experiment).to(workbench.device)
-        result = train(
-            model,
-            workbench.component("loss", experiment.components["loss"]).build(),
-            recipe=experiment.preset.recipe,
-            training=data.split("train"),
-            validation=data.split("validation"),
-            accelerator=workbench.accelerator,
-            seed=experiment.seed,
-            observer=observer,
-        )
+        loss = workbench.component("loss", experiment.components["loss"]).build()
+        training, validation = data.split("train"), data.split("validation")
+        with deferred, _writing_checkpoints(store, checkpoints):
+            result = train(
+                model,
+                loss,
+                recipe=experiment.preset.recipe,
+                training=training,
+                validation=validation,
+                accelerator=workbench.accelerator,
+                seed=experiment.seed,
+                observer=observer,
+                checkpoints=checkpoints,
+            )
         answers, evaluation = _evaluate(
             model, data.split("test"), experiment.environment, workbench
         )
@@ -98,6 +112,18 @@ def train_run(
         workbench=workbench,
         store=store,
     )
+
+
+@contextmanager
+def _writing_checkpoints(store: RunStore, checkpoints: Checkpoints | None) -> Iterator[None]:
+    """A checkpoint that cannot be written is the folder's fault, not the run's."""
+    try:
+        yield
+    except OSError:
+        if checkpoints is None or not checkpoints.cannot_write:
+            raise
+        with in_sentences(store.folder):
+            raise
 
 
 def load_run(path: Path, record: RunRecord, *, workbench: Workbench) -> BinauralLocalizer:
@@ -321,6 +347,8 @@ def _record(
     fill: Fill | None = None
     try:
         parts, fill = work()
+    except FolderError:
+        raise
     except Exception as error:  # whatever a component raises is this run's failure, not the grid's
         parts = {"failure": _failure(error)}
     record = RunRecord(
@@ -329,7 +357,9 @@ def _record(
         status="failed" if "failure" in parts else "finished",
         provenance=provenance(device=workbench.device, seconds=time.perf_counter() - started),
     )
-    store.write(record, fill)
+    if workbench.accelerator.is_main_process:
+        store.write(record, fill)
+    workbench.accelerator.wait_for_everyone()
     return record
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 import tempfile
@@ -17,8 +18,8 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from bastzoo.bench.record import RunRecord, TrackRecord
-from bastzoo.errors import RecordError, SetupError
+from bastzoo.bench.record import RECORD_SCHEMA, RunRecord, TrackRecord
+from bastzoo.errors import FolderError, RecordError, SetupError
 
 RECORD_FILE = "record.json"
 PREDICTIONS_FILE = "predictions.npz"
@@ -37,10 +38,20 @@ class RunStore:
         self.folder = Path(folder)
 
     def prepare(self) -> None:
-        """Make the folder and see that it can be written. Raises SetupError when it cannot."""
+        """Make the folder and see that it can be written. Raises SetupError when it cannot.
+
+        The folder that it lies in must be there: a mistyped path, or a drive that is not mounted,
+        would otherwise be found out when all runs are in the wrong place.
+        """
+        parent = self.folder.absolute().parent
+        if not parent.exists():
+            raise SetupError(
+                f"The folder {str(self.folder)!r} cannot be made: there is no {str(parent)!r}. "
+                "Make it first (mkdir -p), or choose another folder with --out."
+            )
         probe = self.folder / f"{_ASIDE}probe-{os.getpid()}"
-        with _sentences(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+        with in_sentences(self.folder):
+            self.folder.mkdir(exist_ok=True)
             probe.mkdir()
             probe.rmdir()
 
@@ -90,7 +101,7 @@ class RunStore:
         disk is full; what was there before is still there then.
         """
         target = self.folder / record.name
-        with _sentences(self.folder):
+        with in_sentences(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             # A name that no other process has, on this machine or another.
             aside = Path(tempfile.mkdtemp(prefix=f"{_ASIDE}{record.key}-", dir=self.folder))
@@ -190,17 +201,40 @@ def read_track_record(path: Path) -> TrackRecord:
 
 def _read(path: Path, kind: type[Record]) -> Record:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordError(f"The record {str(path)!r} cannot be read: {error}.") from error
+        text = path.read_bytes()
+    except OSError as error:
+        raise RecordError(
+            f"The record {str(path)!r} cannot be read: {error.strerror or error}."
+        ) from error
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise RecordError(
-            f"The record {str(path)!r} does not follow the schema: {where}: {first['msg']}."
-        ) from error
+        raise RecordError(_fault(path, text, error)) from error
+
+
+def _fault(path: Path, text: bytes, error: ValidationError) -> str:
+    """What is wrong with a record, in a sentence that names the file and the field."""
+    what = f"The record {str(path)!r}"
+    fault = error.errors()[0]
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return f"{what} is not JSON, or was cut short: {fault['msg']}."
+    if not isinstance(values, dict):
+        return f"{what} is no record: it holds a {type(values).__name__}, not an object."
+    version = values.get("schema_version")
+    if isinstance(version, int) and version > RECORD_SCHEMA:
+        return (
+            f"{what} was written by a newer bastzoo (schema {version}, this one reads up to "
+            f"{RECORD_SCHEMA}); update bastzoo to use it."
+        )
+    where = ".".join(map(str, fault["loc"])) or "the whole"
+    why = {"missing": "is missing", "extra_forbidden": "is not known here"}.get(fault["type"])
+    more = f" ({error.error_count() - 1} more faults)" if error.error_count() > 1 else ""
+    reason = why or f": {fault['msg']}"
+    return f"{what} does not follow the schema: the field {where} {reason}{more}.".replace(
+        " : ", ": "
+    )
 
 
 def write_text(path: Path, text: str) -> None:
@@ -209,7 +243,7 @@ def write_text(path: Path, text: str) -> None:
     Raises SetupError when it cannot be written.
     """
     aside = path.with_name(f"{_ASIDE}{path.name}-{os.getpid()}")
-    with _sentences(path.parent):
+    with in_sentences(path.parent):
         try:
             with aside.open("w", encoding="utf-8") as file:
                 file.write(text)
@@ -245,17 +279,17 @@ def _replace_folder(source: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _sentences(folder: Path) -> Iterator[None]:
-    """Turn the operating system's refusals into sentences."""
+def in_sentences(folder: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write into sentences (FolderError)."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise SetupError(
+            raise FolderError(
                 f"There is no space left in {str(folder)!r} ({error.strerror}). Finished runs are "
                 "kept; make room and give the same command again, or choose another folder with --out."
             ) from error
-        raise SetupError(
+        raise FolderError(
             f"The folder {str(folder)!r} cannot be written: {error.strerror or error}. "
             "Choose another one with --out."
         ) from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
-import pandas as pd
+from tabulate import tabulate
 
 from bastzoo.bench.record import Evaluation, RunRecord, TrackRecord
 from bastzoo.experiment import Experiment
@@ -15,6 +17,14 @@ LOSSES = {"MIX": "Hybrid", "MIX-EXACT": "Hybrid, exact", "AD-EXACT": "AD, exact"
 INTEGRATIONS = {"ADD": "Add.", "SUB": "Sub.", "CONCAT": "Concat."}
 
 PAPER_COLUMNS = ["Model", "Loss", "Integ.", "AD"]
+TEXT_COLUMNS = frozenset({"Model", "Loss", "Integ.", "Method", "Trained on", "Why"})
+
+# What a reader has to know about a column of costs, by the column's key.
+_EXPLAINED = {
+    "latency": "Latency is one clip at batch 1, frontend included (median of 100).",
+    "macs": "MACs count matrix products, convolutions, attention and the selective scan.",
+    "trained": "The training time is the wall time of a run without its test.",
+}
 
 
 def labels(experiment: Experiment) -> tuple[str, str, str]:
@@ -64,44 +74,88 @@ def papers_order(key: tuple[str, ...]) -> tuple[object, ...]:
     return tuple((known.index(k) if k in known else len(known), k) for k in key)
 
 
-def again(records: Sequence[RunRecord] | Sequence[TrackRecord], *, costs: bool = True) -> list[str]:
+def again(
+    records: Sequence[RunRecord] | Sequence[TrackRecord], *, columns: Collection[str] = ()
+) -> list[str]:
     """How to make a table again: commands, and what it was measured with.
 
-    costs: whether the table has columns of costs, which need a word of explanation.
+    columns: keys of the columns that the table has; those of costs need a word of explanation.
     """
-    commands = sorted({r.provenance.command for r in records})
-    origins = sorted(
-        {
-            f"{r.provenance.processor} ({r.provenance.device}, {r.provenance.threads} threads, "
-            f"{r.provenance.scan} scan), {r.provenance.platform}, "
-            + ", ".join(f"{name} {version}" for name, version in r.provenance.versions.items())
-            + f", commit {r.provenance.commit or 'unknown'}"
-            for r in records
-        }
-    )
-    explained = [
-        "Latency is one clip at batch 1, frontend included (median of 100). MACs count matrix products,",
-        "convolutions, attention and the selective scan. The training time is the wall time of a run",
-        "without its test. Measured on:",
-    ]
+    explained = [words for key, words in _EXPLAINED.items() if key in columns]
     return [
         "## How to make this table again",
         "",
-        *[f"    {command}" for command in commands],
+        *[f"    {command}" for command in commands(records)],
         "",
-        *(explained if costs else ["Measured on:"]),
+        *paragraph(*explained, "Measured on:"),
         "",
-        *[f"- {origin}" for origin in origins],
+        *sorted(f"- {_origin_words(origin)}" for origin in origins(records)),
         "",
     ]
 
 
-def markdown(table: Sequence[Sequence[object]], columns: list[str]) -> str:
-    """A markdown table; words to the left, figures to the right."""
-    frame = pd.DataFrame(table, columns=columns).astype(str)
-    text = {"Model", "Loss", "Integ.", "Method", "Trained on"}
+def commands(records: Iterable[RunRecord | TrackRecord]) -> list[str]:
+    """The commands that made the records."""
+    return sorted({record.provenance.command for record in records})
+
+
+def origins(records: Iterable[RunRecord | TrackRecord]) -> list[dict[str, Any]]:
+    """Hardware, versions and commit that records were made with, with the seeds that ran there.
+
+    Nothing that a clock says is in it: repeated runs give the same.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for record in records:
+        origin = record.provenance.model_dump(
+            exclude={"created", "command", "seconds", "peak_memory_mb"}
+        )
+        origin = found.setdefault(repr(origin), {**origin, "seeds": set()})
+        if record.experiment is not None:
+            origin["seeds"].add(record.experiment.seed)
+    return [{**found[key], "seeds": sorted(found[key]["seeds"])} for key in sorted(found)]
+
+
+def _origin_words(origin: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in origin["versions"].items())
+    seeds = f", {seed_words(origin['seeds'])}" if origin["seeds"] else ""
+    return (
+        f"{origin['processor']} ({origin['device']}, {origin['threads']} threads, "
+        f"{origin['scan']} scan), {origin['platform']}, {versions}, "
+        f"commit {origin['commit'] or 'unknown'}{seeds}"
+    )
+
+
+def seed_words(seeds: Iterable[int]) -> str:
+    """Seeds in words: `seed 0`, `seeds 0, 1`, `seeds 0 to 4, 7`."""
+    runs: list[list[int]] = []
+    for seed in sorted(set(seeds)):
+        if runs and seed == runs[-1][-1] + 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    words = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    return f"seed{'s' * (sum(map(len, runs)) > 1)} {', '.join(words)}"
+
+
+def paragraph(*sentences: str) -> list[str]:
+    """Lines of a paragraph."""
+    return textwrap.wrap(" ".join(sentences), width=96, break_on_hyphens=False)
+
+
+def markdown(
+    table: Sequence[Sequence[object]],
+    columns: Sequence[str],
+    text: Collection[str] = TEXT_COLUMNS,
+) -> str:
+    """A markdown table; the columns that hold `text` to the left, figures to the right."""
     align = ["left" if column in text else "right" for column in columns]
-    return frame.to_markdown(index=False, tablefmt="pipe", colalign=align, disable_numparse=True)
+    return tabulate(
+        [[str(cell) for cell in line] for line in table],
+        headers=list(columns),
+        tablefmt="pipe",
+        colalign=align,
+        disable_numparse=True,
+    )
 
 
 def degrees(value: float | None) -> str:

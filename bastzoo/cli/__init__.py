@@ -109,6 +109,15 @@ def main(args: Sequence[str] | None = None) -> int:
         except BastzooError as error:
             click.echo(f"Error: {error}", err=True)
             return error.exit_code
+        except BaseException as error:
+            # By its name: the class lives beside torch, which a command may never have imported.
+            if type(error).__name__ != "Interrupted":
+                raise
+            click.echo(
+                f"Interrupted. {error or 'What is finished is kept; give the same command again to go on.'}",
+                err=True,
+            )
+            return 128 + int(getattr(error, "signal", 2))
         except OSError as error:
             if error.errno not in _FILE_PROBLEMS:
                 raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -14,16 +13,19 @@ from bastzoo.cli.options import (
     Command,
     Heard,
     as_json,
+    checkpoint_option,
     data_options,
     training_options,
     where_and_how,
 )
 
 if TYPE_CHECKING:
+    from bastzoo.bench.jobs import Job, Outcome
     from bastzoo.bench.record import RunRecord, TrackRecord
     from bastzoo.bench.store import RunStore
     from bastzoo.bench.tracks import Track
     from bastzoo.bench.workbench import Workbench
+    from bastzoo.cli.grid_display import GridDisplay
     from bastzoo.conditions import Condition
     from bastzoo.experiment import Combination, Experiment, Preset
 
@@ -51,6 +53,30 @@ def _axis(name: str, parameter: str, text: str) -> Callable[[Command], Command]:
     "full-sphere, or an environment; repeatable.",
 )
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), metavar="N")
+@click.option(
+    "--rerun",
+    default="missing",
+    show_default=True,
+    type=click.Choice(["missing", "failed", "stale", "all"]),
+    help="What to run beside rows without a record: failed ones, stale ones, or all.",
+)
+@click.option(
+    "--jobs",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Runs at a time; the threads are divided among them.",
+)
+@click.option(
+    "--executor",
+    default="local",
+    show_default=True,
+    metavar="NAME",
+    help="Where to run: local, ray.",
+)
+@click.option("--address", metavar="ADDRESS", help="Of the cluster, for --executor ray.")
+@checkpoint_option
 @training_options
 @data_options
 @where_and_how
@@ -61,6 +87,11 @@ def bench(
     context: click.Context,
     tracks: tuple[str, ...],
     seeds: int,
+    rerun: str,
+    jobs: int,
+    executor: str,
+    address: str | None,
+    checkpoint_every: float,
     conditions: list[Condition],
     heard: Heard,
     preset: str,
@@ -75,7 +106,7 @@ def bench(
 
     An axis that is not named takes the papers' values, so no axis at all is the papers' grid of 54.
     With --track, what the track needs is trained, and each track has a leaderboard of its own.
-    Finished runs are not run again. Exit code 2 when some run failed.
+    What is done is not done again, and what was stopped goes on. Exit code 2 when some run failed.
 
     Example: bastzoo bench --backbone mamba --integ SUB
     """
@@ -83,15 +114,16 @@ def bench(
     from bastzoo.bench.grid import axes_of, combinations, is_all
     from bastzoo.bench.store import RunStore
     from bastzoo.bench.tracks import check_track, find_track, plain_track, with_conditions
-    from bastzoo.cli.progress import say
     from bastzoo.cli.results import print_plan, print_records
     from bastzoo.experiment import load_preset
     from bastzoo.plugins import default_registry
 
     started = time.perf_counter()
     registry = default_registry()
+    where = registry.get("executor", executor)
+    where.require()
     named = [find_track(name, registry) for name in dict.fromkeys(tracks)]
-    grids: list[tuple[Track, tuple[str, ...], list[Combination]]] = []
+    grids: list[_Grid] = []
     for track in named or [plain_track()]:
         check_track(track, heard.source)
         axes = axes_of(chosen, registry, layout=heard.source.layout, usual_head=track.head)
@@ -105,66 +137,53 @@ def bench(
     if not dry_run:
         store.prepare()
 
+    from bastzoo.bench.jobs import Bench, Settings
+    from bastzoo.bench.stopping import Stopping
     from bastzoo.bench.workbench import Workbench
+    from bastzoo.cli.grid_display import GridDisplay
 
+    settings = Settings(
+        out=out,
+        device=device,
+        precision=precision,
+        checkpoint_every=checkpoint_every,
+        **heard.settings(),
+    )
     workbench = Workbench(registry, device=device, precision=precision, **heard.workbench_options())
-    experiments: dict[str, Experiment] = {}
-    rows: dict[str, _Row] = {}
-    for track, environments, grid in grids:
-        asked = [track] if named else []
-        for condition in track.conditions:
-            for environment in environments:
-                for combination in grid:
-                    for seed in range(seeds):
-                        experiment = workbench.experiment(
-                            combination,
-                            preset=values,
-                            environment=environment,
-                            seed=seed,
-                            condition=condition,
-                        )
-                        experiments[experiment.key] = experiment
-                        row = rows.setdefault(experiment.key, _Row(str(experiment)))
-                        row.tracks += asked
+    experiments = _experiments(grids, bool(named), seeds, values, workbench)
     if dry_run:
-        print_plan(list(experiments.values()), workbench=workbench, store=store, as_json=json_)
+        listed = [experiment for experiment, _ in experiments.values()]
+        print_plan(listed, workbench=workbench, store=store, as_json=json_)
         return
-    for number, (key, experiment) in enumerate(experiments.items(), start=1):
-        rows[key].title = f"[{number}/{len(experiments)}] {experiment}"
-        rows[key].run = partial(_train, experiment, rows[key].title, workbench, store)
-    baselines: dict[str, _Row] = {}
-    for track, environments, _ in grids:
-        for key, row in _baselines(track, environments, values, workbench, store):
-            baselines.setdefault(key, row).tracks += [track] if named else []
-    results = _Results()
-    try:
-        for key, row in {**baselines, **rows}.items():
-            _do(key, row, workbench, store, results)
-    finally:  # an interrupt or a full disk in the tenth run does not take the table of nine away
-        tables = _write_leaderboards(results, named, store)
+    baselines = dict(_baselines(grids, bool(named), values, workbench))
+    rows, results = _rows(baselines, experiments, rerun, store)
+    titles = {row.key: _title(row, rows) for row in rows}
+    runner = where.build(jobs=jobs, address=address)
+    with Stopping() as stopping, GridDisplay(titles) as display:
+        here = Bench(
+            settings,
+            registry=registry,
+            workbench=workbench,
+            watch=display.watch,
+            stopping=stopping,
+        )
+        try:
+            for outcome in runner.run(
+                rows, settings, watch=display.watch, stopping=stopping, here=here
+            ):
+                _take(outcome, results, display)
+        finally:  # an interrupt or a full disk in the tenth run does not take the table of nine away
+            tables = _write_leaderboards(results, named, store)
     if json_:
         print_records(results.records, results.on_tracks)
     elif tables:
         click.echo("\n".join(tables))
-    failed = [record for record in results.records if record.status == "failed"]
-    for record in failed:
-        say(f"Failed: {record.name}: {record.failure.message if record.failure else ''}")
-    say(
-        f"{len(results.records) - len(failed)} of {len(rows) + len(baselines)} rows finished in "
-        f"{time.perf_counter() - started:.0f} s; "
-        f"{'leaderboard and runs' if tables else 'runs'} are in {store.folder}/"
-    )
-    if failed or results.faults:
+    _summary(results, rows, bool(tables), store, time.perf_counter() - started)
+    if results.failed or results.faults:
         context.exit(2)
 
 
-@dataclass
-class _Row:
-    """One row of the grid: its title, how to run it, and the tracks to test it on."""
-
-    title: str
-    run: Callable[[], RunRecord] | None = None
-    tracks: list[Track] = field(default_factory=list)
+_Grid = tuple["Track", tuple[str, ...], list["Combination"]]
 
 
 @dataclass
@@ -173,99 +192,151 @@ class _Results:
 
     records: list[RunRecord] = field(default_factory=list)
     on_tracks: list[TrackRecord] = field(default_factory=list)
+    stale: int = 0
     faults: int = 0
+
+    @property
+    def failed(self) -> list[RunRecord]:
+        """Records of runs that failed, now or before."""
+        return [record for record in self.records if record.status == "failed"]
+
+
+def _experiments(
+    grids: list[_Grid], tested: bool, seeds: int, preset: Preset, workbench: Workbench
+) -> dict[str, tuple[Experiment, tuple[str, ...]]]:
+    """Every experiment of the grids by key, with the tracks that its run is tested on."""
+    found: dict[str, tuple[Experiment, tuple[str, ...]]] = {}
+    for track, environments, grid in grids:
+        for condition in track.conditions:
+            for environment in environments:
+                for combination in grid:
+                    for seed in range(seeds):
+                        experiment = workbench.experiment(
+                            combination,
+                            preset=preset,
+                            environment=environment,
+                            seed=seed,
+                            condition=condition,
+                        )
+                        _, before = found.get(experiment.key, (experiment, ()))
+                        found[experiment.key] = experiment, (*before, *[track.name] * tested)
+    return found
 
 
 def _baselines(
-    track: Track,
-    environments: tuple[str, ...],
-    preset: Preset,
-    workbench: Workbench,
-    store: RunStore,
-) -> Iterator[tuple[str, _Row]]:
-    from bastzoo.bench.runner import baseline_experiment, baseline_run
+    grids: list[_Grid], tested: bool, preset: Preset, workbench: Workbench
+) -> Iterator[tuple[str, Job]]:
+    from bastzoo.bench.jobs import Job
+    from bastzoo.bench.runner import baseline_experiment
     from bastzoo.cli.progress import say
 
     if workbench.source.layout == "csv":
         say("Baselines are left out: they need clips, and a CSV index holds spectrograms.")
         return
+    asked: dict[str, list[str]] = {}
     for name in workbench.registry.names("baseline"):
         available = workbench.registry.get("baseline", name).availability()
         if not available.ok:
             say(f"The baseline {name!r} is left out: it {available.reason or 'cannot run here'}.")
             continue
-        for environment in environments:
-            for condition in track.conditions:
-                experiment = baseline_experiment(
-                    name,
-                    workbench=workbench,
-                    preset=preset,
-                    environment=environment,
-                    condition=condition,
-                )
-                run = partial(baseline_run, experiment, workbench=workbench, store=store)
-                yield experiment.key, _Row(f"Baseline {experiment}", run)
+        for track, environments, _ in grids:
+            for environment in environments:
+                for condition in track.conditions:
+                    found = baseline_experiment(
+                        name,
+                        workbench=workbench,
+                        preset=preset,
+                        environment=environment,
+                        condition=condition,
+                    )
+                    asked.setdefault(found.key, []).extend([track.name] * tested)
+                    yield found.key, Job(baseline=found, tracks=tuple(asked[found.key]))
 
 
-def _train(experiment: Experiment, title: str, workbench: Workbench, store: RunStore) -> RunRecord:
-    from bastzoo.bench.runner import train_run
-    from bastzoo.cli.progress import TrainingProgress
-
-    progress = TrainingProgress(title)
-    try:
-        return train_run(experiment, workbench=workbench, store=store, observer=progress)
-    finally:
-        progress.close()
-
-
-def _do(key: str, row: _Row, workbench: Workbench, store: RunStore, results: _Results) -> None:
-    """Run what is not finished, test it on its tracks, and put every record into `results`."""
-    from bastzoo.cli.progress import say
-    from bastzoo.errors import RecordError
-
-    assert row.run is not None
-    try:
-        record = store.get(key)
-    except RecordError as error:
-        say(f"{row.title}: left out. {error}")
-        results.faults += 1
-        return
-    done = record is not None and record.status == "finished"
-    record = record if record is not None and done else row.run()
-    results.records.append(record)
-    say(f"{row.title}: {'done before, ' if done else ''}{_outcome(record)}")
-    if record.status == "finished":
-        for track in row.tracks:
-            _test(record, row.title, track, workbench, store, results)
-
-
-def _test(
-    record: RunRecord,
-    title: str,
-    track: Track,
-    workbench: Workbench,
+def _rows(
+    baselines: dict[str, Job],
+    experiments: dict[str, tuple[Experiment, tuple[str, ...]]],
+    rerun: str,
     store: RunStore,
-    results: _Results,
-) -> None:
-    """Test a finished run on a track, unless that was done before."""
-    from bastzoo.bench.runner import is_current, track_run
+) -> tuple[list[Job], _Results]:
+    """The jobs of a grid. A row that is stale is left out unless it is to be run again."""
+    from bastzoo.bench.jobs import Job
     from bastzoo.cli.progress import say
-    from bastzoo.errors import BastzooError
 
-    try:
-        found = store.track(record.key, track.name)
-        done = found is not None and is_current(found, track, workbench=workbench)
-        if found is None or not done:
-            found = track_run(record, track, workbench=workbench, store=store)
-    except BastzooError as error:
-        say(f"{title}, track {track.name}: left out. {error}")
-        results.faults += 1
+    results = _Results()
+    statuses, identities = _known(store)
+
+    def again(key: str) -> bool:
+        return rerun == "all" or (rerun == "failed" and statuses.get(key) == "failed")
+
+    jobs = [job.model_copy(update={"again": again(key)}) for key, job in baselines.items()]
+    for key, (experiment, tracks) in experiments.items():
+        is_stale = key not in statuses and experiment.identity in identities
+        if is_stale and rerun not in ("stale", "all"):
+            results.stale += 1
+            say(f"{experiment}: stale. Its record is of other code, preset or data than now.")
+            continue
+        jobs.append(Job(experiment=experiment, tracks=tracks, again=again(key)))
+    return jobs, results
+
+
+def _known(store: RunStore) -> tuple[dict[str, str], set[str]]:
+    """Status of every record by key, and what finished records are records of."""
+    records, _ = store.records()  # one that cannot be read is named when its turn comes
+    statuses: dict[str, str] = {record.key: record.status for record in records}
+    done = {r.experiment.identity for r in records if r.experiment and r.status == "finished"}
+    return statuses, done
+
+
+def _title(job: Job, jobs: list[Job]) -> str:
+    if job.baseline is not None:
+        return str(job)
+    models = [other.key for other in jobs if other.experiment is not None]
+    return f"[{models.index(job.key) + 1}/{len(models)}] {job}"
+
+
+def _take(outcome: Outcome, results: _Results, display: GridDisplay) -> None:
+    """Put what came of a job into the results, and say it."""
+    results.faults += len(outcome.faults)
+    record = outcome.record
+    if record is None:
+        display.ended(outcome.key, f"left out. {' '.join(outcome.faults)}", failed=True)
         return
-    results.on_tracks.append(found)
-    errors = ", ".join(
-        f"{case.label} {case.evaluation.metrics['ad_mean']:.2f}°" for case in found.cases
+    results.records.append(record)
+    results.on_tracks += outcome.on_tracks
+    done = outcome.status == "done"
+    failed = record.status == "failed"
+    line = f"{'done before, ' if done else ''}{_words(record)}"
+    display.ended(outcome.key, line, failed=failed, worked=not done)
+    title = display.titles[outcome.key]
+    for found in outcome.on_tracks:
+        errors = ", ".join(
+            f"{case.label} {case.evaluation.metrics['ad_mean']:.2f}°" for case in found.cases
+        )
+        before = "" if found.track in outcome.tested else "done before, "
+        display.say(f"{title}, track {found.track}: {before}AD {errors}")
+    for fault in outcome.faults:
+        display.say(f"{title}, {fault}")
+
+
+def _summary(
+    results: _Results, rows: list[Job], has_tables: bool, store: RunStore, seconds: float
+) -> None:
+    from bastzoo.cli.progress import say
+
+    for record in results.failed:
+        say(f"Failed: {record.name}: {record.failure.message if record.failure else ''}")
+    say(
+        f"{len(results.records) - len(results.failed)} of {len(rows)} rows finished in "
+        f"{seconds:.0f} s; {'leaderboard and runs' if has_tables else 'runs'} are in {store.folder}/"
     )
-    say(f"{title}, track {track.name}: {'done before, ' if done else ''}AD {errors}")
+    if results.failed:
+        say("--rerun failed runs those that failed again.")
+    if results.stale:
+        say(
+            f"{results.stale} rows are left out: their records are stale (`bastzoo runs list` says "
+            "why). --rerun stale runs them again."
+        )
 
 
 def _write_leaderboards(results: _Results, tracks: list[Track], store: RunStore) -> list[str]:
@@ -289,7 +360,7 @@ def _write_leaderboards(results: _Results, tracks: list[Track], store: RunStore)
     return list(tables.values())
 
 
-def _outcome(record: RunRecord) -> str:
+def _words(record: RunRecord) -> str:
     if record.evaluation is None:
         return f"failed: {record.failure.message if record.failure else 'unknown'}"
     ad = record.evaluation.metrics["ad_mean"]

@@ -59,6 +59,18 @@ def as_json(command: Command) -> Command:
     )
 
 
+def checkpoint_option(command: Command) -> Command:
+    """`--checkpoint-every`."""
+    return click.option(
+        "--checkpoint-every",
+        default=20.0,
+        show_default=True,
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+        help="How often training keeps what it needs to go on after a kill.",
+    )(command)
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What the data options say: where clips come from, and where their features are kept."""
@@ -76,6 +88,14 @@ class Heard:
             "cache": self.cache,
             "cache_dtype": self.cache_dtype,
             "progress": ConversionProgress().converted,
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """The same, as an executor sends it to other processes."""
+        return {
+            "source": self.source,
+            "cache": None if self.cache is None else str(self.cache),
+            "cache_dtype": self.cache_dtype,
         }
 
 

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bastzoo.cli.options import Heard, as_json, data_options, training_options, where_and_how
+from bastzoo.cli.options import (
+    Heard,
+    as_json,
+    checkpoint_option,
+    data_options,
+    training_options,
+    where_and_how,
+)
 
 if TYPE_CHECKING:
     from bastzoo.conditions import Condition
@@ -21,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--head", default="azimuth", show_default=True, metavar="NAME")
 @click.option("--frontend", metavar="NAME", help="Default: spectrogram, or precomputed with --csv.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@checkpoint_option
 @training_options
 @data_options
 @where_and_how
@@ -31,6 +39,7 @@ def train(
     environment: str,
     frontend: str | None,
     seed: int,
+    checkpoint_every: float,
     conditions: list[Condition],
     heard: Heard,
     preset: str,
@@ -47,8 +56,10 @@ def train(
     # What can be refused is refused before torch is imported.
     from bastzoo.bench.grid import READY_MADE, axis, check_frontends
     from bastzoo.bench.store import RunStore
-    from bastzoo.cli.progress import TrainingProgress, say
+    from bastzoo.cli.grid_display import GridDisplay
+    from bastzoo.cli.progress import say
     from bastzoo.cli.results import print_run
+    from bastzoo.errors import RecordError
     from bastzoo.experiment import Combination, load_preset
     from bastzoo.plugins import default_registry
 
@@ -69,7 +80,8 @@ def train(
     store = RunStore(out)
     store.prepare()
 
-    from bastzoo.bench.runner import train_run
+    from bastzoo.bench.jobs import Bench, Job, Settings
+    from bastzoo.bench.stopping import Stopping
     from bastzoo.bench.workbench import Workbench
 
     workbench = Workbench(registry, device=device, precision=precision, **heard.workbench_options())
@@ -80,14 +92,28 @@ def train(
         seed=seed,
         condition=conditions[0] if conditions else None,
     )
-    record = store.get(experiment.key)
-    if record is None or record.status != "finished":
-        progress = TrainingProgress(str(experiment))
-        try:
-            record = train_run(experiment, workbench=workbench, store=store, observer=progress)
-        finally:
-            progress.close()
-    else:
+    settings = Settings(
+        out=out,
+        device=device,
+        precision=precision,
+        checkpoint_every=checkpoint_every,
+        **heard.settings(),
+    )
+    with Stopping() as stopping, GridDisplay({experiment.key: str(experiment)}) as display:
+        bench = Bench(
+            settings,
+            registry=registry,
+            workbench=workbench,
+            watch=display.watch,
+            stopping=stopping,
+        )
+        failed_before = store.get(experiment.key)
+        again = failed_before is not None and failed_before.status == "failed"
+        outcome = bench.wait_for(Job(experiment=experiment, again=again), say=display.say)
+    record = outcome.record
+    if record is None:
+        raise RecordError(" ".join(outcome.faults))
+    if outcome.status == "done":
         say(f"This run is finished already: {store.path(experiment.key)}")
     print_run(record, store.path(record.key), as_json=json_)
     if record.status == "failed":

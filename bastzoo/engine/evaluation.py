@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
-from bastzoo.data.batches import ClipSet
+from bastzoo.data.batches import Batch, ClipSet
 from bastzoo.engine.metrics import (
     ad_by_sound,
     angular_distance,
@@ -42,12 +44,15 @@ class Answers:
 
 @torch.inference_mode()
 def localize(model: nn.Module, clips: ClipSet, *, batch: int, accelerator: Accelerator) -> Answers:
-    """Ask a model for the direction of every clip of a split."""
-    model.eval()
-    head = accelerator.unwrap_model(model).head
+    """Ask a model for the direction of every clip of a split.
+
+    Several processes of one training share the clips, and each gets the answers to all of them.
+    """
+    model = accelerator.unwrap_model(model).eval()
+    head: Any = model.head
     rows: list[tuple[torch.Tensor, ...]] = []
     vectors: list[torch.Tensor] = []
-    for part in clips.in_order(batch):
+    for part in _share(clips, batch, accelerator):
         with accelerator.autocast():
             outputs = model(part.inputs)
         outputs = {name: value.float() for name, value in outputs.items()}
@@ -62,10 +67,27 @@ def localize(model: nn.Module, clips: ClipSet, *, batch: int, accelerator: Accel
         if "vector" in outputs:
             vectors.append(outputs["vector"])
     directions, targets, sounds, rooms = (
-        torch.cat(c).cpu().numpy() for c in zip(*rows, strict=True)
+        _gathered(torch.cat(c).cpu().numpy(), accelerator) for c in zip(*rows, strict=True)
     )
-    raw = torch.cat(vectors).cpu().numpy() if vectors else None
+    raw = _gathered(torch.cat(vectors).cpu().numpy(), accelerator) if vectors else None
     return Answers(directions, targets, raw, sounds, rooms)
+
+
+def _share(clips: ClipSet, batch: int, accelerator: Accelerator) -> Iterator[Batch]:
+    """Batches of this process's share of the clips: the whole, or a range of the indices."""
+    if accelerator.num_processes == 1:
+        return clips.in_order(batch)
+    rank, processes = accelerator.process_index, accelerator.num_processes
+    first, last = (len(clips) * i // processes for i in (rank, rank + 1))
+    starts = range(first, last, batch)
+    return (clips.take(torch.arange(start, min(start + batch, last))) for start in starts)
+
+
+def _gathered(mine: np.ndarray, accelerator: Accelerator) -> np.ndarray:
+    """The shares of all processes, in the order of the clips."""
+    if accelerator.num_processes == 1:
+        return mine
+    return np.concatenate(gather_object([mine]))
 
 
 @torch.inference_mode()

@@ -1,7 +1,8 @@
 """Training: one loop, short enough to read in one sitting.
 
 Clips are rendered (or read) batch by batch, in an order that depends on the seed alone;
-so the same experiment on the same machine gives the same weights, bit for bit on a CPU.
+so the same experiment on the same machine gives the same weights, bit for bit on a CPU, also when it
+was stopped, or killed, in between.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd as _Convolution
 
 from bastzoo.data.batches import ClipSet
+from bastzoo.engine.checkpoint import Checkpoints, Interrupted, set_random_state
 from bastzoo.engine.evaluation import localize
 from bastzoo.engine.metrics import angular_distance
 from bastzoo.engine.observer import Observer, Silent
@@ -54,13 +56,18 @@ def train(
     accelerator: Accelerator,
     seed: int,
     observer: Observer | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> TrainingResult:
     """Train a model in place and leave it with the weights of the best validation.
 
     AdamW, a linear warm-up, then a cosine decay to zero; gradients clipped to `recipe.clip_norm`;
     stopped early after `recipe.patience` validations without a better angular distance.
 
-    Raises TrainingError when the loss is no longer finite.
+    checkpoints: where to keep what is needed to go on after a kill; a checkpoint that is there is
+        gone on from.
+
+    Raises TrainingError when the loss is no longer finite, and Interrupted, after a checkpoint, when
+    `checkpoints` asks for a stop.
     """
     observer = observer or Silent()
     set_seed(seed)
@@ -69,14 +76,14 @@ def train(
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warmup_then_cosine(recipe))
     wrapped, optimizer = accelerator.prepare(model, optimizer)
-    batches = _batches(len(training), recipe.batch, seed, accelerator)
+    progress = _Progress(model, optimizer, schedule, accelerator)
+    if checkpoints is not None:
+        progress.go_on(checkpoints)
+    result = progress.result
+    batches = _batches(len(training), recipe.batch, seed, accelerator, skip=result.steps)
 
-    result = TrainingResult(0, 0, math.inf, 0.0, False)
-    best: dict[str, Tensor] = {}
-    losses: list[Tensor] = []
-    started = time.perf_counter()
     observer.training_started(recipe.steps)
-    for step in range(1, recipe.steps + 1):
+    for step in range(result.steps + 1, recipe.steps + 1):
         wrapped.train()
         batch = training.take(next(batches))
         with accelerator.autocast():
@@ -87,38 +94,126 @@ def train(
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-        losses.append(value.detach())
+        progress.losses.append(value.detach())
         result.steps = step
         _check_finite(value, step, recipe)
         observer.step(step, value.item())
 
-        if step % recipe.validate_every and step != recipe.steps:
-            continue
-        ad = _validation_ad(wrapped, validation, recipe.batch, accelerator)
-        improved = ad < result.best_validation_ad
-        result.history.append(
-            {
-                "step": step,
-                "loss": torch.stack(losses).mean().item(),
-                "learning_rate": rate,
-                "validation_ad": ad,
-                "seconds": time.perf_counter() - started,
-            }
-        )
-        losses.clear()
-        observer.validated(step, ad, improved)
-        if improved:
-            result.best_step, result.best_validation_ad = step, ad
-            state = accelerator.unwrap_model(wrapped).state_dict()
-            best = {name: tensor.detach().clone() for name, tensor in state.items()}
-        elif _validations_since(result) >= recipe.patience:
-            result.stopped_early = True
-            break
-    result.seconds = time.perf_counter() - started
+        if step % recipe.validate_every == 0 or step == recipe.steps:
+            ad = _validation_ad(wrapped, validation, recipe.batch, accelerator)
+            improved = progress.validated(step, ad, rate)
+            observer.validated(step, ad, improved)
+            if not improved and _validations_since(result) >= recipe.patience:
+                result.stopped_early = True
+                break
+        if checkpoints is not None:
+            progress.keep(checkpoints, recipe)
+    result.seconds = progress.seconds
     observer.training_ended("stopped early" if result.stopped_early else "done")
-    accelerator.unwrap_model(wrapped).load_state_dict(best)
+    model.load_state_dict(progress.best)
     accelerator.free_memory()
     return result
+
+
+class _Progress:
+    """How far training is: what a checkpoint holds.
+
+    best: the weights of the best validation so far; losses: of the steps since the last validation.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Any,
+        schedule: torch.optim.lr_scheduler.LRScheduler,
+        accelerator: Accelerator,
+    ) -> None:
+        self._model, self._optimizer, self._schedule = model, optimizer, schedule
+        self._accelerator = accelerator
+        self.result = TrainingResult(0, 0, math.inf, 0.0, False)
+        self.best: dict[str, Tensor] = {}
+        self.losses: list[Tensor] = []
+        self._before = 0.0
+        self._started = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training, those before a stop included."""
+        return self._before + time.perf_counter() - self._started
+
+    def validated(self, step: int, ad: float, rate: float) -> bool:
+        """Note a validation and keep the weights if it is the best so far; say whether it is."""
+        improved = ad < self.result.best_validation_ad
+        self.result.history.append(
+            {
+                "step": step,
+                "loss": torch.stack(self.losses).mean().item(),
+                "learning_rate": rate,
+                "validation_ad": ad,
+                "seconds": self.seconds,
+            }
+        )
+        self.losses.clear()
+        if improved:
+            self.result.best_step, self.result.best_validation_ad = step, ad
+            state = self._model.state_dict()
+            self.best = {name: tensor.detach().clone() for name, tensor in state.items()}
+        return improved
+
+    def keep(self, checkpoints: Checkpoints, recipe: Recipe) -> None:
+        """Write a checkpoint when one is due, or when training is asked to stop."""
+        stop, due = _agreed(checkpoints, self._accelerator)
+        if not (stop or due):
+            return
+        self.result.seconds = self.seconds
+        state = {
+            "model": self._model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "scaler": self._scaler_state(),
+            "best": self.best,
+            "losses": [float(value) for value in self.losses],
+            "result": asdict(self.result),
+        }
+        checkpoints.save(state, self._accelerator)
+        if stop:
+            raise Interrupted(
+                stop,
+                f"Stopped at step {self.result.steps} of {recipe.steps}; "
+                "give the same command again to go on from there.",
+            )
+
+    def go_on(self, checkpoints: Checkpoints) -> None:
+        """Put everything back to where a checkpoint left it, if there is one that fits."""
+        state = checkpoints.load(self._accelerator)
+        if state is None:
+            return
+        self._model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        if state["scaler"] is not None and self._accelerator.scaler is not None:
+            self._accelerator.scaler.load_state_dict(state["scaler"])
+        device = self._accelerator.device
+        self.best = {name: value.to(device) for name, value in state["best"].items()}
+        # Float32 values survive the way through Python's floats unchanged.
+        self.losses = [torch.tensor(value, device=device) for value in state["losses"]]
+        self.result = TrainingResult(**state["result"])
+        self._before = self.result.seconds
+        set_random_state(state["random"][self._accelerator.process_index])
+
+    def _scaler_state(self) -> dict[str, Any] | None:
+        scaler = self._accelerator.scaler
+        return None if scaler is None else scaler.state_dict()
+
+
+def _agreed(checkpoints: Checkpoints, accelerator: Accelerator) -> tuple[int, bool]:
+    """Which signal asks for a stop, and whether a checkpoint is due: the same in all processes."""
+    stop, due = checkpoints.stop(), checkpoints.due
+    if accelerator.num_processes == 1:
+        return stop, due
+    said = torch.tensor([[stop, int(due)]], device=accelerator.device)
+    stops, dues = accelerator.gather(said).amax(dim=0).tolist()
+    return stops, bool(dues)
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -145,17 +240,22 @@ def _warmup_then_cosine(recipe: Recipe) -> Callable[[int], float]:
     return factor
 
 
-def _batches(clips: int, batch: int, seed: int, accelerator: Accelerator) -> Iterator[Tensor]:
+def _batches(
+    clips: int, batch: int, seed: int, accelerator: Accelerator, *, skip: int = 0
+) -> Iterator[Tensor]:
     """Yield batches of clip indices for ever, in a new order each epoch.
 
     Every process draws the same order and takes its own slice, so the result depends on the seed and
-    the number of processes, and on nothing else.
+    the number of processes, and on nothing else. `skip` leaves out the first batches.
     """
     generator = torch.Generator().manual_seed(seed)
     batch = min(batch, clips)
     while True:
         order = torch.randperm(clips, generator=generator)
         for start in range(0, clips - batch + 1, batch):
+            if skip > 0:
+                skip -= 1
+                continue
             indices = order[start : start + batch]
             yield indices[accelerator.process_index :: accelerator.num_processes]
 

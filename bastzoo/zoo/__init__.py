@@ -213,3 +213,23 @@ def bastzoo_baselines() -> list[Component]:
         )
         for name, target, summary, citation in rows
     ]
+
+
+@hookimpl
+def bastzoo_executors() -> list[Component]:
+    """Where the jobs of a grid run."""
+    rows = [
+        ("local", "local:Local", "this machine: one process, or --jobs N of them", ()),
+        ("ray", "ray:Ray", "a Ray cluster: runs as tasks (--address)", ("ray",)),
+    ]
+    return [
+        Component(
+            kind="executor",
+            name=name,
+            target=f"bastzoo.bench.executors.{target}",
+            summary=summary,
+            licence=_LICENCE,
+            requires=requires,
+        )
+        for name, target, summary, requires in rows
+    ]

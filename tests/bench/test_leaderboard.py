@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import random
+import statistics
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bastzoo.bench.leaderboard import render_leaderboard
+from bastzoo.bench.board_formats import FORMATS
+from bastzoo.bench.columns import COLUMNS, Layout
+from bastzoo.bench.leaderboard import render_leaderboard, sections
 from bastzoo.bench.record import RunRecord
 from bastzoo.bench.store import read_records
 from bastzoo.bench.tracks import TRACKS
+from bastzoo.errors import RecordError
 from bastzoo.experiment import Preset, load_preset
-from tests.bench.records import baseline_record, model_record
+from tests.bench.records import PROVENANCE, baseline_record, evaluation, model_record
 
 LEADERBOARDS = Path(__file__).parents[2] / "leaderboards"
 
@@ -98,10 +102,8 @@ def test_the_figure_of_a_row_is_the_mean_over_its_seeds() -> None:
         {"preset": changed_preset(learning_rate=0.123)},
         {"preset": windowed_preset()},
         {"precision": "bf16"},
-        {"versions": {"backbone": 2}},
-        {"versions": {"environment": 2}},
     ],
-    ids=["learning rate", "parameter", "precision", "backbone version", "environment version"],
+    ids=["learning rate", "parameter", "precision"],
 )
 @pytest.mark.parametrize("seed", [0, 1])
 def test_what_differs_in_more_than_the_seed_is_never_averaged(
@@ -133,10 +135,161 @@ def test_another_recipe_or_precision_is_a_part_of_its_own_with_the_same_baseline
     assert "| ILD " not in text
 
 
-def test_rows_of_another_component_version_say_so() -> None:
-    text = render_leaderboard([model_record(), model_record(versions={"backbone": 2})])
-    models = {row[0] for row in paper_cells(text)}
-    assert models == {"BAST-Mamba-SP", "BAST-Mamba-SP + backbone version 2"}
+@pytest.mark.parametrize("kind", ["backbone", "environment", "loss", "frontend"])
+def test_a_row_of_an_older_version_is_left_out_where_its_combination_was_run_again(
+    kind: str,
+) -> None:
+    old, new = model_record(5.0), model_record(21.0, versions={kind: 2})
+    text = render_leaderboard([old, new])
+    assert [row[-1] for row in paper_cells(text)] == [figure(new)]
+    assert figure(old) not in text
+    assert f"BAST-Mamba-SP + {kind} version 2" in text
+    assert "## Stale" not in text
+
+
+def test_a_row_of_an_older_version_that_was_not_run_again_stands_apart_without_a_rank() -> None:
+    old, new = model_record(5.0), model_record(21.0, loss="AD", versions={"backbone": 2})
+    text = render_leaderboard([old, new])
+    assert [row[-1] for row in paper_cells(text)] == [figure(new)]
+    (stale,) = table_lines(text.split("## Stale, not ranked")[1].split("\n## ")[0])[2:]
+    assert "| backbone mamba version 1, now 2 |" in stale
+    assert figure(old) in stale
+    assert figure(old) not in text.split("## Stale")[0]
+
+
+def test_versions_of_another_component_or_another_data_set_make_nothing_stale() -> None:
+    others = [
+        model_record(backbone="swin", versions={"backbone": 2}),
+        model_record(environment="RI01", versions={"backbone": 2}),
+    ]
+    assert "## Stale" not in render_leaderboard([model_record(), *others])
+
+
+def test_where_no_row_has_the_newest_of_everything_none_is_ranked() -> None:
+    crossed = [
+        model_record(5.0, versions={"backbone": 2}),
+        model_record(6.0, loss="AD", versions={"frontend": 2}),
+    ]
+    text = render_leaderboard(crossed)
+    assert paper_cells(text) == []
+    assert text.count("none is ranked") == 2
+    assert "frontend spectrogram version 1, now 2" in text
+    assert "backbone mamba version 1, now 2" in text
+
+
+def test_a_baseline_of_an_older_version_is_left_out() -> None:
+    old, new = baseline_record("ITD", 30.0), baseline_record("ITD", 25.0)
+    assert new.baseline is not None
+    newer = new.baseline.model_copy(
+        update={"component": new.baseline.component.model_copy(update={"version": 2})}
+    )
+    new = new.model_copy(update={"baseline": newer, "key": newer.key})
+    text = render_leaderboard([model_record(), old, new])
+    assert text.count("| ITD ") == 1
+    assert figure(new) in text
+
+
+def test_rows_of_one_name_say_what_sets_them_apart() -> None:
+    text = render_leaderboard([model_record(5.0), model_record(21.0, preset=windowed_preset())])
+    assert {row[0] for row in paper_cells(text)} == {
+        "BAST-Mamba-SP + backbone window 4",
+        "BAST-Mamba-SP + backbone window 7",
+    }
+
+
+def test_components_of_two_plugins_under_one_name_are_told_apart() -> None:
+    record = model_record(21.0)
+    assert record.experiment is not None
+    components = record.experiment.components
+    theirs = components["backbone"].model_copy(update={"target": "theirs:Mamba"})
+    experiment = record.experiment.model_copy(
+        update={"components": {**components, "backbone": theirs}}
+    )
+    other = record.model_copy(update={"experiment": experiment, "key": experiment.key})
+    text = render_leaderboard([model_record(5.0), other])
+    assert "BAST-Mamba-SP + backbone of theirs:Mamba" in {row[0] for row in paper_cells(text)}
+
+
+def test_copies_of_a_run_count_once_and_the_newest_counts() -> None:
+    old = model_record(5.0)
+    later = PROVENANCE.model_copy(update={"created": "2026-02-01T00:00:00+00:00"})
+    new = model_record(21.0).model_copy(update={"provenance": later})
+    assert old.key == new.key
+    expected = render_leaderboard([new])
+    assert render_leaderboard([old, new]) == render_leaderboard([new, old, new]) == expected
+
+
+def test_records_of_the_same_data_with_other_sounds_are_refused_in_a_sentence() -> None:
+    few = model_record(loss="AD").model_copy(update={"evaluation": evaluation(5.0, sounds=3)})
+    with pytest.raises(RecordError, match=few.key):
+        render_leaderboard([model_record(), few])
+
+
+def test_several_seeds_are_counted_and_their_spread_is_shown() -> None:
+    seeds = [model_record(5.0, seed=0), model_record(8.0, seed=1)]
+    text = render_leaderboard([*seeds, model_record(6.0, loss="AD")])
+    header, _, first, second = table_lines(text.split("## In detail")[1].split("\n## ")[0])
+    cells = [cell.strip() for cell in header.strip("|").split("|")]
+    assert cells[5:7] == ["Seeds", "Over seeds"]
+    shown = {
+        tuple(cell.strip() for cell in line.strip("|").split("|"))[5:7] for line in (first, second)
+    }
+    values = [float(r.evaluation.metrics["ad_mean"] or 0) for r in seeds if r.evaluation]
+    assert shown == {("2", f"± {statistics.stdev(values):.2f}"), ("1", "-")}
+
+
+def test_one_seed_each_needs_no_column_of_seeds() -> None:
+    assert "Seeds" not in render_leaderboard([model_record(), model_record(loss="AD")])
+
+
+def repeated() -> list[RunRecord]:
+    """What `records` gives, from other hours of the same machine: only what a clock says differs."""
+    again = []
+    for index, record in enumerate(records()):
+        changes: dict[str, Any] = {
+            "provenance": record.provenance.model_copy(
+                update={
+                    "created": f"2026-03-01T00:00:{index:02}+00:00",
+                    "seconds": 77.0 + index,
+                    "peak_memory_mb": 1234.0 + index,
+                }
+            )
+        }
+        if record.training is not None:
+            changes["training"] = record.training.model_copy(update={"seconds": 99.0 + index})
+        if record.cost is not None:
+            changes["cost"] = record.cost.model_copy(
+                update={
+                    "latency_p50_ms": 9.0 + index,
+                    "latency_p95_ms": 19.0,
+                    "real_time_factor": 0.1,
+                }
+            )
+        again.append(record.model_copy(update=changes))
+    return again
+
+
+def test_without_latency_and_training_time_repeated_runs_give_the_same_bytes() -> None:
+    untimed = ",".join(key for key in COLUMNS if key not in ("latency", "trained"))
+    layout = Layout.of(untimed)
+    once, twice = records(), repeated()
+    assert render_leaderboard(once) != render_leaderboard(twice)
+    text = render_leaderboard(once, layout=layout)
+    assert text == render_leaderboard(twice, layout=layout)
+    assert "Latency is" not in text
+    assert "training time" not in text
+    for write in FORMATS.values():
+        assert write(sections(once, layout)) == write(sections(twice, layout))
+
+
+def test_hardware_versions_commit_and_seeds_stand_under_each_table() -> None:
+    text = render_leaderboard([*records(), model_record(environment="RI01", seed=7)])
+    first, second = text.split("Measured on:")[1:]
+    words = (
+        "- a processor, 2 cores (cpu, 2 threads, cpu scan), Linux x86_64, python 3.11, bastzoo 0"
+    )
+    assert f"{words}, commit abc, seeds 0, 1" in first
+    assert f"{words}, commit abc, seed 7" in second
 
 
 def test_rows_that_cannot_be_told_apart_share_a_rank() -> None:

@@ -10,11 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from bastzoo.bench import statistics
 from bastzoo.bench.statistics import (
+    Standing,
     bootstrap_mean_interval,
+    bootstrap_mean_intervals,
     mean_over_clips,
     paired_difference,
     shared_ranks,
+    standings,
 )
 
 
@@ -124,6 +128,21 @@ def test_what_else_is_computed_beside_a_row_does_not_change_a_bit_of_it(seed):
     means, counts = hard_and_easy(seed), np.random.default_rng(seed).integers(1, 100, 40)
     alone = bootstrap_mean_interval(means, counts, resamples=100)
     assert paired_difference(means, np.zeros(40), counts, resamples=100) == alone
+
+
+@pytest.mark.parametrize("at_a_time", [1, 3, 512])
+def test_many_rows_at_once_give_each_what_it_has_alone_to_the_last_bit(monkeypatch, at_a_time):
+    monkeypatch.setattr(statistics, "_ROWS", at_a_time)
+    # Rows a hundred million times apart: a common rounding would show.
+    rows = [hard_and_easy(seed) * 10.0 ** (seed % 9) for seed in range(8)]
+    counts = np.random.default_rng(0).integers(1, 100, 40)
+    alone = [bootstrap_mean_interval(row, counts) for row in rows]
+    assert bootstrap_mean_intervals(rows, counts) == alone
+    ranks = shared_ranks(rows, counts)
+    assert standings(rows, counts) == [
+        Standing(rank, interval) for rank, interval in zip(ranks, alone, strict=True)
+    ]
+    assert bootstrap_mean_intervals([], counts) == []
 
 
 def test_ten_thousand_resamples_of_a_large_test_set_take_under_two_seconds():

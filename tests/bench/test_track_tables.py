@@ -9,7 +9,7 @@ import pytest
 
 from bastzoo.bench.record import CaseResult, RunRecord, TrackRecord
 from bastzoo.bench.store import read_track_records
-from bastzoo.bench.track_tables import render_track
+from bastzoo.bench.track_tables import render_track, sections
 from bastzoo.bench.tracks import TRACKS
 from bastzoo.conditions import Condition
 from tests.bench.records import PROVENANCE, baseline_record, evaluation, model_record
@@ -85,6 +85,57 @@ def test_seeds_are_one_row() -> None:
     found = rows(render_track([GOOD, again]))
     assert len(found) == 1
     assert "seeds 0, 1;" in render_track([GOOD, again])
+
+
+def test_several_seeds_are_counted_and_their_spread_is_shown() -> None:
+    again = on_track(model_record(loss="MIX", seed=1), {"on": 4.0, "between": 6.0})
+    with_several, without = (rows(render_track(found)) for found in ([GOOD, again, POOR], [POOR]))
+    assert with_several[0][-2] == "2"
+    assert with_several[0][-1].startswith("± ")
+    assert with_several[1][-2:] == ["1", "-"]
+    assert len(without[0]) == len(with_several[0]) - 2
+
+
+def test_a_row_of_an_older_version_is_never_ranked() -> None:
+    old, same = (
+        GOOD,
+        on_track(model_record(loss="MIX", versions={"backbone": 2}), {"on": 4.0, "between": 6.0}),
+    )
+    other = on_track(
+        model_record(loss="MSE", versions={"backbone": 2}), {"on": 30.0, "between": 50.0}
+    )
+    assert "## Stale" not in render_track([old, same])
+    assert len(rows(render_track([old, same]))) == 1
+    text = render_track([old, other, BASE])
+    assert [row[2] for row in rows(text)] == ["MSE", "-"]
+    ((*_, why),) = rows(text, "## Stale, not ranked")
+    assert why == "backbone mamba version 1, now 2"
+
+
+def test_where_no_row_has_the_newest_of_everything_none_is_ranked() -> None:
+    crossed = [
+        on_track(model_record(versions={"backbone": 2}), {"on": 4.0}),
+        on_track(model_record(loss="AD", versions={"frontend": 2}), {"on": 4.0}),
+    ]
+    text = render_track(crossed)
+    assert "none is ranked" in text
+    assert len(rows(text, "## Stale, not ranked")) == 2
+
+
+def test_machines_read_a_row_for_each_design_baseline_and_case() -> None:
+    (section,) = sections([GOOD, POOR, BASE])
+    found = [(row["kind"], row["loss"], row["case"], row["rank"]) for row in section.rows]
+    assert found == [
+        ("model", "Hybrid", "on", 1),
+        ("model", "Hybrid", "between", 1),
+        ("model", "MSE", "on", 2),
+        ("model", "MSE", "between", 2),
+        ("baseline", "-", "on", None),
+        ("baseline", "-", "between", None),
+    ]
+    for row in section.rows:
+        low, figure, high = (float(row[name] or 0) for name in ("ad_low", "ad_mean", "ad_high"))
+        assert low < figure < high
 
 
 def test_what_a_row_was_trained_on_is_said() -> None:

@@ -1,0 +1,78 @@
+"""A process of the executor `local`: takes jobs from a pipe and says what becomes of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from bastzoo.bench.jobs import Bench, Job, Outcome, Progress, Settings
+from bastzoo.bench.stopping import Stopping
+from bastzoo.engine.checkpoint import Interrupted
+from bastzoo.errors import FolderError
+
+_LOOK_FOR_PARENT = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """How far a job is."""
+
+    key: str
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What came of a job, or why no job can end well."""
+
+    outcome: Outcome | None
+    folder_error: str = ""
+
+
+def main(connection: Connection, settings: Settings, threads: int) -> None:
+    """Perform jobs until the pipe is closed."""
+    import torch
+
+    from bastzoo.plugins import default_registry
+
+    torch.set_num_threads(threads)
+    _follow_parent()
+    try:
+        with Stopping(ignore_interrupt=True) as stopping:
+            bench = Bench(
+                settings,
+                registry=default_registry(),
+                watch=lambda key, progress: connection.send(Started(key, progress)),
+                stopping=stopping,
+            )
+            while True:
+                job: Job = connection.recv()
+                connection.send(_ended(bench, job))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # the parent is done, or gone
+    except Interrupted as interrupted:
+        sys.exit(128 + interrupted.signal)
+
+
+def _ended(bench: Bench, job: Job) -> Ended:
+    try:
+        return Ended(bench.perform(job))
+    except FolderError as error:
+        return Ended(None, str(error))
+
+
+def _follow_parent() -> None:
+    """Stop, with a checkpoint, when the parent was killed: nobody waits for the result any more."""
+    parent = os.getppid()
+
+    def follow() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_FOR_PARENT)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=follow, name="bastzoo-parent", daemon=True).start()

@@ -1,0 +1,66 @@
+"""Stopping: SIGINT and SIGTERM let training keep a checkpoint first; everything else stops at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any
+
+from bastzoo.engine.checkpoint import Interrupted
+
+
+class Stopping:
+    """Catches the signals while it is entered; does nothing outside the main thread.
+
+    ignore_interrupt: for a worker process, which a terminal's Ctrl-C reaches too: its parent tells it
+        what to do, by SIGTERM.
+    """
+
+    def __init__(self, *, ignore_interrupt: bool = False) -> None:
+        self.signal = 0
+        """The signal that came while it had to wait; 0 for none."""
+        self._waits = False
+        self._ignore_interrupt = ignore_interrupt
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Stopping:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                ignored = self._ignore_interrupt and number == signal.SIGINT
+                self._before[number] = signal.signal(
+                    number, signal.SIG_IGN if ignored else self._on_signal
+                )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+
+    @contextmanager
+    def deferred(self) -> Iterator[Stopping]:
+        """Let the first signal wait until the code within asks for it (`signal`); a second one does not.
+
+        Raises Interrupted at the end when a signal is waiting still.
+        """
+        self._waits = True
+        try:
+            yield self
+        finally:
+            self._waits = False
+        if self.signal:
+            raise Interrupted(self.signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._waits and not self.signal:
+            self.signal = number
+            return
+        raise Interrupted(number)

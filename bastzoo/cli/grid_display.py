@@ -1,0 +1,116 @@
+"""The display of a grid: rows done and failed, what runs now and how far it is, and the time left."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from bastzoo.bench.jobs import Progress
+
+
+class GridDisplay:
+    """Draws all jobs of a grid, whatever executor runs them; plain lines where there is no terminal.
+
+    titles: of the jobs, by key. Everything goes to standard error.
+    """
+
+    def __init__(self, titles: Mapping[str, str], console: Console | None = None) -> None:
+        self.titles = titles
+        self.console = console or Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self._running: dict[str, Progress] = {}
+        self._done = self._failed = self._trained = 0
+        self._started = time.monotonic()
+        self._live: Live | None = None
+
+    def __enter__(self) -> GridDisplay:
+        if self.console.is_terminal:
+            self._live = Live(
+                console=self.console,
+                get_renderable=self.render,
+                refresh_per_second=4,
+                transient=True,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def watch(self, key: str, progress: Progress) -> None:
+        """Show how far a job is; a validation is a line where there is no terminal."""
+        before = self._running.get(key)
+        self._running[key] = progress
+        validated = progress.ad is not None and (before is None or before.ad != progress.ad)
+        if validated and not self.console.is_terminal:
+            best = " (best)" if progress.ad == progress.best_ad else ""
+            self.say(
+                f"{self.titles.get(key, key)}: step {progress.step}/{progress.steps}, "
+                f"validation AD {progress.ad:.2f}°{best}"
+            )
+
+    def ended(self, key: str, line: str, *, failed: bool = False, worked: bool = True) -> None:
+        """Say what came of a job. worked: whether it took time now, and was not done before."""
+        self._running.pop(key, None)
+        self._done += 1
+        self._failed += failed
+        self._trained += worked
+        self.say(f"{self.titles.get(key, key)}: {line}")
+
+    def say(self, text: str) -> None:
+        """A line above the display."""
+        self.console.print(text, markup=False)
+
+    def render(self) -> Group:
+        """What the terminal shows."""
+        table = Table.grid(padding=(0, 2))
+        for key, now in self._running.items():
+            table.add_row(
+                Text(self.titles.get(key, key), no_wrap=True, overflow="ellipsis"),
+                ProgressBar(total=max(now.steps, 1), completed=now.step, width=16),
+                Text(_how_far(now), no_wrap=True),
+            )
+        return Group(table, Text(self._summary()))
+
+    def _summary(self) -> str:
+        total = len(self.titles)
+        words = [f"{self._done} of {total} rows done"]
+        if self._failed:
+            words.append(f"{self._failed} failed")
+        words.append(f"{len(self._running)} running")
+        if self._trained and self._done < total:
+            passed = time.monotonic() - self._started
+            left = passed / self._trained * (total - self._done)
+            words.append(f"about {_duration(left)} left")
+        return ", ".join(words)
+
+
+def _how_far(now: Progress) -> str:
+    words = [now.doing]
+    if now.doing == "training":
+        words = [f"epoch {now.epoch:.2f}"]
+        words += [f"loss {now.loss:.3f}"] if now.loss is not None else []
+        words += [f"AD {now.ad:.2f}°, best {now.best_ad:.2f}°"] if now.best_ad is not None else []
+    return ", ".join([*words, now.device])
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,112 @@
+"""How long do the tables of 5,000 runs take, python's start included, and a bootstrap of 28,800 clips?
+
+Run with: make perf (or pytest benchmarks/test_leaderboard.py -o addopts="").
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bastzoo.bench.record import RunRecord
+from bastzoo.bench.statistics import bootstrap_mean_interval
+from bastzoo.bench.store import RECORD_FILE, read_record
+
+ROOT = Path(__file__).parents[1]
+REAL = ROOT / "leaderboards" / "records" / "quick"
+ROUNDS = 5
+LIMIT_S = 2.0
+RUNS = 5_000
+SEEDS = 31  # 54 combinations x 3 environments x 31 seeds: 5,022, of which the last 22 are left away
+
+COMBINATIONS = [
+    {"backbone": backbone, "integration": integration, "loss": loss, "sharing": sharing}
+    for backbone, integration, loss, sharing in itertools.product(
+        ("mamba", "vanilla", "swin"), ("ADD", "SUB", "CONCAT"), ("MSE", "AD", "MIX"), ("SP", "NSP")
+    )
+]
+
+
+def varied(record: RunRecord, index: int, environment: str, seed: int) -> RunRecord:
+    """A record of another combination and seed, with errors of its own, as large as a real one."""
+    assert record.experiment is not None
+    assert record.evaluation is not None
+    chosen = COMBINATIONS[index]
+    combination = record.experiment.combination.model_copy(update=chosen)
+    names = {**chosen, "environment": environment}
+    components = {
+        kind: component.model_copy(update={"name": names.get(kind, component.name)})
+        for kind, component in record.experiment.components.items()
+    }
+    experiment = record.experiment.model_copy(
+        update={
+            "combination": combination,
+            "components": components,
+            "environment": environment,
+            "seed": seed,
+            "data_digest": f"data-of-{environment}",
+        }
+    )
+    by_sound = record.evaluation.by_sound
+    scale = np.random.default_rng([index, seed]).uniform(0.8, 1.2, len(by_sound["ad_mean"]))
+    means = np.array(by_sound["ad_mean"]) * scale * (1 + index % 10 / 5)
+    evaluation = record.evaluation.model_copy(
+        update={
+            "environment": environment,
+            "by_sound": {**by_sound, "ad_mean": means.tolist()},
+            "metrics": {**record.evaluation.metrics, "ad_mean": float(means.mean())},
+        }
+    )
+    return record.model_copy(
+        update={"experiment": experiment, "key": experiment.key, "evaluation": evaluation}
+    )
+
+
+@pytest.fixture(scope="module", params=["files", "run folders"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """5,000 records, as files beside each other or each in the folder of its run."""
+    found = tmp_path_factory.mktemp("runs")
+    real = read_record(next(REAL.glob("mamba-SUB-MIX-SP-*.json")))
+    wanted = itertools.product(range(len(COMBINATIONS)), ("RI", "RI01", "RI02"), range(SEEDS))
+    for one in itertools.islice(wanted, RUNS):
+        record = varied(real, *one)
+        path = found / f"{record.name}.json"
+        if request.param == "run folders":
+            path = found / record.name / RECORD_FILE
+            path.parent.mkdir()
+        path.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return found
+
+
+@pytest.mark.parametrize("form", ["md", "csv", "json", "latex"])
+def test_the_table_of_five_thousand_runs(benchmark: Any, folder: Path, form: str) -> None:
+    def command() -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "bastzoo", "leaderboard", str(folder), "--format", form],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        return done.stdout
+
+    text = benchmark.pedantic(command, rounds=ROUNDS, warmup_rounds=1)
+    assert "BAST-Swin-NSP" in text
+    if benchmark.stats is not None:
+        assert benchmark.stats.stats.median < LIMIT_S
+
+
+def test_ten_thousand_resamples_of_28800_clips(benchmark: Any) -> None:
+    means, counts = np.random.default_rng(13).uniform(0, 90, (5, 400)), np.full(400, 72)
+    benchmark.pedantic(
+        bootstrap_mean_interval, args=(means, counts), kwargs={"resamples": 10_000}, rounds=ROUNDS
+    )
+    if benchmark.stats is not None:
+        assert benchmark.stats.stats.median < LIMIT_S
