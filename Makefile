@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install bench test lint perf clean
+.PHONY: install bench test soak lint perf clean
 
 install: $(INSTALLED)
 
@@ -20,6 +20,11 @@ bench: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+# What takes longer than a minute: 200 kills, a Ray cluster that loses a node.
+soak: $(INSTALLED)
+	BASTZOO_KILLS=200 $(BIN)/python -m pytest tests/cli/test_harness.py -k killed
+	$(BIN)/python -m pytest tests/soak -m soak
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

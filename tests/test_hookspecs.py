@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -124,6 +125,18 @@ def check_baseline(component: Component) -> None:
     torch.testing.assert_close(baseline.predict(clips), DIRECTIONS)
 
 
+def check_executor(component: Component) -> None:
+    class Here:
+        def perform(self, job: str) -> str:
+            return f"{job} done"
+
+    executor = component.build(clock=lambda: SimpleNamespace(tm_hour=23), jobs=2)
+    outcomes = executor.run(
+        ["a", "b"], None, watch=lambda *_: None, stopping=SimpleNamespace(signal=0), here=Here()
+    )
+    assert list(outcomes) == ["a done", "b done"]
+
+
 CHECKS: dict[str, Callable[[Component], Any]] = {
     "backbone": check_backbone,
     "integration": check_integration,
@@ -132,6 +145,7 @@ CHECKS: dict[str, Callable[[Component], Any]] = {
     "frontend": check_frontend,
     "environment": check_environment,
     "baseline": check_baseline,
+    "executor": check_executor,
 }
 
 

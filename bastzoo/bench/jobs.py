@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -146,26 +147,39 @@ class Bench:
     def perform(self, job: Job) -> Outcome:
         """Run a job unless it is done, and test it on its tracks.
 
+        The processes of one training (`accelerate launch`) call it together; the first of them looks,
+        claims and writes.
+
         Raises FolderError when the folder cannot be written and Interrupted when a signal came.
         """
+        accelerator = self.workbench.accelerator
+        found = self._claim(job) if accelerator.is_main_process else None
+        outcome = found if isinstance(found, Outcome) else None
+        if accelerator.num_processes > 1:
+            from accelerate.utils import broadcast_object_list
+
+            (outcome,) = broadcast_object_list([outcome])
+        if outcome is None:
+            with found if isinstance(found, Claim) else nullcontext():
+                outcome = self._work(job)
+                if accelerator.is_main_process:
+                    self.claims.clear(job.key)
+        return outcome if not job.tracks else self._with_tracks(job, outcome)
+
+    def _claim(self, job: Job) -> Claim | Outcome:
+        """The claim of a run that has to be worked on; otherwise what there is to say of it."""
         try:
             record = self.store.get(job.key)
-        except RecordError as error:
-            return Outcome(job.key, "fault", faults=[str(error)])
-        done = record is not None and not job.again
-        missing = () if record is None or job.again else self._untested(job, record)
-        if done and not missing:
-            outcome = Outcome(job.key, "done", record)
-            self._forget(job.key)
-        else:
+            if record is not None and not job.again and not self._untested(job, record):
+                self._forget(job.key)
+                return Outcome(job.key, "done", record)
             with in_sentences(self.store.folder):
                 claim = self.claims.acquire(job.key)
             if claim is None:
                 return Outcome(job.key, "busy", holder=str(self.claims.holder(job.key) or ""))
-            with claim:
-                outcome = self._work(job, claim)
-                self.claims.clear(job.key)
-        return outcome if not job.tracks else self._with_tracks(job, outcome)
+            return claim
+        except RecordError as error:
+            return Outcome(job.key, "fault", faults=[str(error)])
 
     def wait_for(self, job: Job, *, say: Callable[[str], None]) -> Outcome:
         """Perform a job, and wait for it where another process is at it already."""
@@ -177,19 +191,19 @@ class Bench:
             outcome = self.perform(job)
         return outcome
 
-    def _work(self, job: Job, claim: Claim) -> Outcome:
+    def _work(self, job: Job) -> Outcome:
         """Run what still has to be run, now that nobody else does."""
         record = self.store.get(job.key)
         if record is not None and not job.again:  # another process has finished it meanwhile
             outcome = Outcome(job.key, "done", record)
         else:
-            outcome = Outcome(job.key, "ran", self._run(job, claim))
+            outcome = Outcome(job.key, "ran", self._run(job))
         assert outcome.record is not None
         for name in self._untested(job, outcome.record):
             self._test(job, outcome, name)
         return outcome
 
-    def _run(self, job: Job, claim: Claim) -> RunRecord:
+    def _run(self, job: Job) -> RunRecord:
         from bastzoo.bench.runner import baseline_run, train_run
         from bastzoo.engine.checkpoint import Checkpoints
 

@@ -113,10 +113,8 @@ def main(args: Sequence[str] | None = None) -> int:
             # By its name: the class lives beside torch, which a command may never have imported.
             if type(error).__name__ != "Interrupted":
                 raise
-            click.echo(
-                f"Interrupted. {error or 'What is finished is kept; give the same command again to go on.'}",
-                err=True,
-            )
+            usual = "What is finished is kept; give the same command again to go on."
+            click.echo(f"Interrupted. {str(error) or usual}", err=True)
             return 128 + int(getattr(error, "signal", 2))
         except OSError as error:
             if error.errno not in _FILE_PROBLEMS:

@@ -52,6 +52,8 @@ def train(
     """Train and test one combination.
 
     Example: bastzoo train --backbone mamba --integ SUB --loss MIX --sharing SP --env RI
+
+    On several GPUs: accelerate launch -m bastzoo train ...
     """
     # What can be refused is refused before torch is imported.
     from bastzoo.bench.grid import READY_MADE, axis, check_frontends
@@ -104,7 +106,7 @@ def train(
             settings,
             registry=registry,
             workbench=workbench,
-            watch=display.watch,
+            watch=display.watch if workbench.accelerator.is_main_process else lambda *_: None,
             stopping=stopping,
         )
         failed_before = store.get(experiment.key)
@@ -113,6 +115,8 @@ def train(
     record = outcome.record
     if record is None:
         raise RecordError(" ".join(outcome.faults))
+    if not workbench.accelerator.is_main_process:  # one of several processes of this training
+        return
     if outcome.status == "done":
         say(f"This run is finished already: {store.path(experiment.key)}")
     print_run(record, store.path(record.key), as_json=json_)

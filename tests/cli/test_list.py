@@ -12,6 +12,7 @@ from bastzoo.zoo import (
     bastzoo_backbones,
     bastzoo_baselines,
     bastzoo_environments,
+    bastzoo_executors,
     bastzoo_frontends,
     bastzoo_heads,
     bastzoo_integrations,
@@ -29,6 +30,7 @@ BUILT_IN = [
     *bastzoo_frontends(),
     *bastzoo_environments(),
     *bastzoo_baselines(),
+    *bastzoo_executors(),
 ]
 
 

@@ -1,0 +1,198 @@
+"""The harness: what is killed goes on, what is shared is done once, and mistakes are sentences."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bastzoo.bench.store import RunStore
+from tests.cli.command import ROOT
+
+GRID = ("bench", "--backbone", "vanilla", "--integ", "SUB", "--loss", "MSE", "--seeds", "2")
+# All columns but those that a clock has measured.
+COLUMNS = "rank,model,loss,integration,ad,median,acc10,lateral,front-back,parameters,macs,seeds"
+
+
+# `make soak` asks for 200.
+KILLS = int(os.environ.get("BASTZOO_KILLS", "5"))
+
+
+def start(*words: str, cwd: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "bastzoo", *words],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "BASTZOO_LOAD_PLUGINS": ""},
+    )
+
+
+def run(*words: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    process = start(*words, cwd=cwd)
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == code, out + err
+    assert "Traceback" not in err
+    return subprocess.CompletedProcess(words, code, out, err)
+
+
+def table(folder: Path) -> str:
+    return run("leaderboard", "runs", "--columns", COLUMNS, cwd=folder).stdout
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> Path:
+    """A preset of many short steps, so that a kill finds training at work."""
+    path = tmp_path_factory.mktemp("preset") / "short.toml"
+    text = tiny_preset.read_text().replace("steps = 4", "steps = 40")
+    path.write_text(text.replace("validate_every = 2", "validate_every = 10"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, preset: Path) -> str:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    run(*GRID, "--preset", str(preset), "--checkpoint-every", "0", cwd=folder)
+    return table(folder)
+
+
+@pytest.mark.timeout(60 + 15 * KILLS)
+def test_a_grid_that_is_killed_again_and_again_ends_in_the_same_table(
+    undisturbed: str, preset: Path, tmp_path: Path
+) -> None:
+    words = (*GRID, "--preset", str(preset), "--checkpoint-every", "0")
+    draw = random.Random(1)
+    for _ in range(KILLS):
+        process = start(*words, cwd=tmp_path)
+        until = time.monotonic() + draw.uniform(2.0, 4.5)
+        while time.monotonic() < until and process.poll() is None:
+            time.sleep(0.01)
+        if process.poll() is not None:  # it came to an end: begin with an empty folder again
+            process.communicate()
+            assert process.returncode == 0
+            assert table(tmp_path) == undisturbed
+            shutil.rmtree(tmp_path / "runs")
+            continue
+        process.kill()
+        _, err = process.communicate()
+        assert "Traceback" not in err
+        _, faults = RunStore(tmp_path / "runs").records()
+        assert faults == []
+    run(*words, cwd=tmp_path)
+    assert table(tmp_path) == undisturbed
+    assert not (tmp_path / "runs" / ".unfinished").exists()
+
+
+def test_four_processes_on_one_folder_train_each_run_once(preset: Path, tmp_path: Path) -> None:
+    words = ("bench", "--backbone", "vanilla", "--integ", "all", "--sharing", "SP")
+    words = (*words, "--loss", "MSE", "--loss", "AD", "--seeds", "2", "--preset", str(preset))
+    processes = [start(*words, cwd=tmp_path) for _ in range(4)]
+    trained: list[str] = []
+    for process in processes:
+        out, err = process.communicate(timeout=280)
+        assert process.returncode == 0, out + err
+        rows = re.findall(r"^\[\d+/12\] (.*): (done before, )?AD [\d.]+°", err, re.MULTILINE)
+        assert len(rows) == 12
+        trained += [title for title, before in rows if not before]
+    assert len(trained) == len(set(trained)) == 12
+
+
+@pytest.mark.parametrize(("number", "jobs"), [(signal.SIGTERM, "1"), (signal.SIGINT, "2")])
+def test_a_signal_keeps_a_checkpoint_and_the_command_goes_on(
+    number: signal.Signals, jobs: str, tiny_preset: Path, tmp_path: Path
+) -> None:
+    long = tmp_path / "long.toml"
+    text = tiny_preset.read_text().replace("steps = 4", "steps = 100000")
+    long.write_text(text.replace("patience = 2", "patience = 100000"))
+    process = start(*GRID, "--preset", str(long), "--jobs", jobs, cwd=tmp_path)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "validation AD" in line:
+            break
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, err
+    assert "Interrupted" in err
+    assert "same command again" in err
+    assert "Traceback" not in err
+    assert list(tmp_path.glob("runs/.unfinished/*/checkpoint.pt"))
+
+
+def test_several_jobs_make_the_runs_of_one(preset: Path, tmp_path: Path) -> None:
+    words = (*GRID, "--preset", str(preset))
+    run(*words, "--jobs", "2", cwd=tmp_path)
+    again = run(*words, cwd=tmp_path)
+    assert again.stderr.count("done before") == 4 + 5  # and the baselines
+    records, faults = RunStore(tmp_path / "runs").records()
+    assert faults == []
+    assert all(record.status == "finished" for record in records)
+    assert {r.provenance.threads for r in records} == {1}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--jobs", "0"), "--jobs"),
+        (("--out", "missing/runs"), "there is no"),
+        (("--executor", "cloud"), "no executor named 'cloud'"),
+        (("--executor", "ray", "--address", "127.0.0.1:1"), "does not answer"),
+        (("--rerun", "some"), "--rerun"),
+    ],
+)
+def test_a_mistake_is_a_sentence(
+    words: tuple[str, ...], sentence: str, tiny_preset: Path, tmp_path: Path
+) -> None:
+    done = run(*GRID, "--preset", str(tiny_preset), *words, cwd=tmp_path, code=1)
+    assert sentence in done.stderr
+    assert done.stdout == ""
+
+
+def test_rerun_says_what_is_run_again(preset: Path, tmp_path: Path, tiny_preset: Path) -> None:
+    words = ("bench", "--backbone", "vanilla", "--integ", "SUB", "--loss", "MSE")
+    words = (*words, "--sharing", "SP", "--env", "RI01")
+    wild = tmp_path / "wild.toml"
+    wild.write_text(tiny_preset.read_text().replace("learning_rate = 1e-3", "learning_rate = 1e30"))
+    run(*words, "--preset", str(wild), cwd=tmp_path, code=2)
+    again = run(*words, "--preset", str(wild), cwd=tmp_path, code=2)
+    assert "done before, failed" in again.stderr
+    assert "--rerun failed" in again.stderr
+    failed = run(*words, "--preset", str(wild), "--rerun", "failed", cwd=tmp_path, code=2)
+    assert "done before, failed" not in failed.stderr
+
+
+def test_one_run_in_two_processes_learns_what_one_process_learns(
+    tiny_preset: Path, tmp_path: Path
+) -> None:
+    words = ("train", "--backbone", "vanilla", "--env", "RI01", "--preset", str(tiny_preset))
+    launch = ("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2")
+    launch = (*launch, "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no")
+    done = subprocess.run(
+        [sys.executable, *launch, "-m", "bastzoo", *words, "--out", "two", "--device", "cpu"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "BASTZOO_LOAD_PLUGINS": ""},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("AD, mean") == 1
+    run(*words, "--out", "one", cwd=tmp_path)
+    ((two,), _), ((one,), _) = (RunStore(tmp_path / out).records() for out in ("two", "one"))
+    assert two.key == one.key
+    assert two.training is not None
+    assert one.training is not None
+    # The mean of two halves of a batch is not the mean of the batch to the last bit.
+    assert two.training.best_validation_ad == pytest.approx(
+        one.training.best_validation_ad, abs=0.5
+    )
+    assert two.evaluation is not None
+    assert two.evaluation.clips == 18

@@ -1,0 +1,70 @@
+"""A Ray cluster of two nodes on this machine, one of which dies in the middle of a grid."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from bastzoo.bench.store import RunStore
+from tests.cli.command import ROOT
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
+
+CLUSTER = """
+import sys
+from ray.cluster_utils import Cluster
+
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+other = cluster.add_node(num_cpus=1)
+cluster.wait_for_nodes()
+print(cluster.address, flush=True)
+sys.stdin.readline()
+cluster.remove_node(other, allow_graceful=False)
+print("removed", flush=True)
+sys.stdin.readline()
+cluster.shutdown()
+"""
+
+
+def test_the_grid_is_complete_when_a_node_is_killed(tiny_preset: Path, tmp_path: Path) -> None:
+    preset = tmp_path / "short.toml"
+    text = tiny_preset.read_text().replace("steps = 4", "steps = 150")
+    preset.write_text(text.replace("patience = 2", "patience = 150"))
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "BASTZOO_LOAD_PLUGINS": ""}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": env}
+    with subprocess.Popen([sys.executable, "-c", CLUSTER], **pipes) as cluster:  # type: ignore[call-overload]
+        address = cluster.stdout.readline().strip()
+        assert re.fullmatch(r"[\d.]+:\d+", address)
+        words = ["bench", "--backbone", "vanilla", "--integ", "all", "--sharing", "SP"]
+        words += ["--loss", "MSE", "--loss", "AD", "--preset", str(preset)]
+        words += ["--executor", "ray", "--address", address]
+        grid = subprocess.Popen(
+            [sys.executable, "-m", "bastzoo", *words],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=env,
+        )
+        said = []
+        for line in grid.stderr:  # type: ignore[union-attr]
+            said.append(line)
+            if "SP on" in line and "AD" in line and "validation" not in line:
+                break  # the first model is done, others are at work
+        cluster.stdin.write("\n")
+        cluster.stdin.flush()
+        removal = threading.Thread(target=cluster.stdout.readline)
+        removal.start()
+        out, err = grid.communicate(timeout=500)
+        removal.join()
+        assert grid.returncode == 0, "".join(said) + out + err
+        cluster.stdin.write("\n")
+    records, faults = RunStore(tmp_path / "runs").records()
+    assert faults == []
+    assert sum(r.experiment is not None and r.status == "finished" for r in records) == 6
