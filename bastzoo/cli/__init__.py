@@ -109,6 +109,12 @@ def main(args: Sequence[str] | None = None) -> int:
         except BastzooError as error:
             click.echo(f"Error: {error}", err=True)
             return error.exit_code
+        except OSError as error:
+            if error.errno not in _FILE_PROBLEMS:
+                raise
+            where = f"{str(error.filename)!r}: " if error.filename else ""
+            click.echo(f"Error: {where}{_FILE_PROBLEMS[error.errno]}.", err=True)
+            return FAILURE
         except BaseException as error:
             # By its name: the class lives beside torch, which a command may never have imported.
             if type(error).__name__ != "Interrupted":
@@ -116,12 +122,6 @@ def main(args: Sequence[str] | None = None) -> int:
             usual = "What is finished is kept; give the same command again to go on."
             click.echo(f"Interrupted. {str(error) or usual}", err=True)
             return 128 + int(getattr(error, "signal", 2))
-        except OSError as error:
-            if error.errno not in _FILE_PROBLEMS:
-                raise
-            where = f"{str(error.filename)!r}: " if error.filename else ""
-            click.echo(f"Error: {where}{_FILE_PROBLEMS[error.errno]}.", err=True)
-            return FAILURE
     return result if isinstance(result, int) else 0
 
 

@@ -33,6 +33,7 @@ REQUIRED = (
     "einops",
     "jaxtyping",
     "pluggy",
+    "psutil",
     "click",
     "rich",
     "tabulate",
