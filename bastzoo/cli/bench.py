@@ -334,8 +334,8 @@ def _summary(
         say("--rerun failed runs those that failed again.")
     if results.stale:
         say(
-            f"{results.stale} rows are left out: their records are stale (`bastzoo runs list` says "
-            "why). --rerun stale runs them again."
+            f"{results.stale} rows are left out: their records are stale (of other code, preset or "
+            "data). --rerun stale runs them again."
         )
 
 
