@@ -36,6 +36,7 @@ may show a change up to a minute late."""
 
 _CLAIM = "claim-"
 _RELEASED = "released"
+_DESCRIPTION = "job.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,19 @@ class Claims:
         """Where the checkpoint of a run lies until it is finished."""
         return self.folder / key / CHECKPOINT_FILE
 
+    def describe(self, key: str, text: str) -> None:
+        """Say what is worked on, for whoever lists what is not finished."""
+        aside = self.folder / key / f".{_DESCRIPTION}-{os.getpid()}"
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(aside.with_name(_DESCRIPTION))
+
+    def description(self, key: str) -> str:
+        """What `describe` said; empty when that is not known."""
+        try:
+            return (self.folder / key / _DESCRIPTION).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return ""
+
     def acquire(self, key: str) -> Claim | None:
         """Claim a run; None while another holds it. Raises OSError when nothing can be written."""
         folder = self.folder / key
@@ -104,6 +118,8 @@ class Claims:
             with contextlib.suppress(FileNotFoundError):  # the folder was removed in between
                 folder.mkdir(parents=True, exist_ok=True)
                 if _make(path, Holder.this_process()):
+                    if newest is not None:
+                        newest.unlink(missing_ok=True)  # only the highest number means anything
                     return Claim(path, self._heartbeat)
         return None
 

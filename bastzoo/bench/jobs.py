@@ -175,6 +175,8 @@ class Bench:
                 return Outcome(job.key, "done", record)
             with in_sentences(self.store.folder):
                 claim = self.claims.acquire(job.key)
+                if claim is not None:
+                    self.claims.describe(job.key, job.model_dump_json())
             if claim is None:
                 return Outcome(job.key, "busy", holder=str(self.claims.holder(job.key) or ""))
             return claim

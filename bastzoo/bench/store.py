@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import json
 import os
 import shutil
@@ -74,16 +75,7 @@ class RunStore:
 
         Raises RecordError when nothing, or more than one run, fits.
         """
-        direct = Path(reference)
-        for candidate in (direct, self.folder / reference):
-            if (candidate / RECORD_FILE).is_file():
-                return candidate
-        found = [
-            path
-            for path in self._folders()
-            if path.name.lower().startswith(reference.lower())
-            or path.name.rpartition("-")[2].startswith(reference)
-        ]
+        found = self.matching(reference)
         if len(found) == 1:
             return found[0]
         if found:
@@ -93,6 +85,18 @@ class RunStore:
             f"There is no run {reference!r} in {str(self.folder)!r}; `bastzoo bench` and "
             "`bastzoo train` write runs there, and --out names another folder."
         )
+
+    def matching(self, reference: str) -> list[Path]:
+        """The folders of all runs that a reference (see `find`) fits."""
+        for candidate in (Path(reference), self.folder / reference):
+            if (candidate / RECORD_FILE).is_file():
+                return [candidate]
+        return [
+            path
+            for path in self.folders()
+            if path.name.lower().startswith(reference.lower())
+            or path.name.rpartition("-")[2].startswith(reference)
+        ]
 
     def write(self, record: RunRecord, fill: Callable[[Path], None] | None = None) -> Path:
         """Write a run: `fill` puts the other files into the folder, the record comes last.
@@ -135,17 +139,33 @@ class RunStore:
 
     def track_records(self) -> tuple[list[TrackRecord], list[str]]:
         """All results on tracks that can be read, and a sentence for each that cannot."""
-        paths = (p for run in self._folders() for p in sorted(run.glob(_TRACK_FILE.format("*"))))
+        paths = (path for run in self.folders() for path in track_files(run))
         return _read_all(paths, read_track_record)
 
     def records(self) -> tuple[list[RunRecord], list[str]]:
         """All records that can be read, sorted by folder name, and a sentence for each that cannot."""
-        return _read_all((path / RECORD_FILE for path in self._folders()), read_record)
+        return _read_all((path / RECORD_FILE for path in self.folders()), read_record)
 
-    def _folders(self) -> Iterator[Path]:
+    def remove(self, path: Path) -> None:
+        """Remove a run's folder: it is gone at once, whatever interrupts the rest.
+
+        Raises FolderError when that is not allowed.
+        """
+        with in_sentences(self.folder):
+            aside = Path(tempfile.mkdtemp(prefix=f"{_ASIDE}old-", dir=self.folder))
+            try:
+                path.rename(aside / path.name)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+
+    def folders(self) -> Iterator[Path]:
+        """The folders that hold a record, sorted by name."""
         if self.folder.is_dir():
-            for path in sorted(self.folder.iterdir()):
-                if not path.name.startswith(".") and (path / RECORD_FILE).is_file():
+            with os.scandir(self.folder) as entries:
+                names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+            for name in names:
+                path = self.folder / name
+                if (path / RECORD_FILE).is_file():
                     yield path
 
 
@@ -181,12 +201,30 @@ def _read_all(
     paths: Iterable[Path], read: Callable[[Path], Record]
 ) -> tuple[list[Record], list[str]]:
     records, faults = [], []
-    for path in paths:
-        try:
-            records.append(read(path))
-        except RecordError as error:
-            faults.append(str(error))
+    with _without_garbage_collection():
+        for path in paths:
+            try:
+                records.append(read(path))
+            except RecordError as error:
+                faults.append(str(error))
     return records, faults
+
+
+@contextlib.contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Records hold no cycles; looking for some among thousands of them takes most of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def track_files(run: Path) -> list[Path]:
+    """The records of tracks in a run's folder, sorted."""
+    return sorted(run.glob(_TRACK_FILE.format("*")))
 
 
 def read_record(path: Path) -> RunRecord:

@@ -17,8 +17,9 @@ from bastzoo.acoustics.heads import Head, default_head
 from bastzoo.bench.grid import READY_MADE
 from bastzoo.conditions import Condition, DataSource, Directions
 from bastzoo.data.batches import SPLITS, DataSet, Split
+from bastzoo.data.digests import data_digest
 from bastzoo.data.environments import Environment
-from bastzoo.data.rendered import RenderedData, data_digest, directions_of
+from bastzoo.data.rendered import RenderedData, directions_of
 from bastzoo.errors import BastzooError, ComponentError, DataError, SetupError
 from bastzoo.experiment import (
     MODEL_KINDS,

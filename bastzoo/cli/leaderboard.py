@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,8 +79,7 @@ def leaderboard(
             "--format csv, which has all figures."
         )
     form = form or _SUFFIXES.get(out.suffix.lower() if out else "", "md")
-    with _without_garbage_collection():
-        text, count, faults = _document(runs, tracks, form, layout)
+    text, count, faults = _document(runs, tracks, form, layout)
     for fault in faults:
         say(fault)
     if out is None:
@@ -191,15 +188,3 @@ def _nothing(runs: str, track: str = "") -> str:
         f"There is no result of the track {track!r} in {runs!r}; "
         f"`bastzoo bench --track {track}` writes some."
     )
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Records hold no cycles; looking for some among thousands of them takes most of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

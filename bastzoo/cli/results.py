@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import click
 from tabulate import tabulate
 
+from bastzoo.cli.output import table
+
 if TYPE_CHECKING:
     from bastzoo.bench.record import Evaluation, RunRecord, TrackRecord
     from bastzoo.bench.store import RunStore
     from bastzoo.bench.workbench import Workbench
-    from bastzoo.experiment import Experiment
+    from bastzoo.experiment import Experiment, ResolvedComponent
 
 # Name in the record, words for people, unit.
 _METRICS = (
@@ -54,6 +56,53 @@ def print_run(record: RunRecord, path: Path | None, *, as_json: bool) -> None:
             f"({record.provenance.threads} threads, {record.provenance.scan} scan)"
         )
     click.echo(f"Run: {path}")
+
+
+def print_details(record: RunRecord, path: Path | None) -> None:
+    """How a run was made: components, preset, data, machine; and the files of its folder."""
+    tested, provenance = record.tested, record.provenance
+    lines: list[tuple[str, str]] = [("key", record.key)]
+    if record.experiment is not None:
+        lines += [(kind, _component(c)) for kind, c in record.experiment.components.items()]
+        lines.append(("preset", f"{record.experiment.preset.name}, seed {record.experiment.seed}"))
+        recipe = record.experiment.preset.recipe.model_dump()
+        lines.append(("recipe", ", ".join(f"{k} {v:g}" for k, v in recipe.items())))
+    elif record.baseline is not None:
+        lines.append(("baseline", _component(record.baseline.component)))
+        lines.append(("fitted on", f"{record.baseline.fit_clips:,} clips"))
+    source = tested.source.model_dump(exclude_defaults=True)
+    lines.append(("data", ", ".join(f"{k} {v}" for k, v in source.items()) or "rendered"))
+    lines.append(("data digest", tested.data_digest))
+    if record.training is not None:
+        early = ", stopped early" if record.training.stopped_early else ""
+        lines.append(
+            (
+                "training",
+                f"best at step {record.training.best_step} of {record.training.steps}{early}, "
+                f"validation AD {record.training.best_validation_ad:.2f}°",
+            )
+        )
+    lines += [
+        ("made", f"{provenance.created} by `{provenance.command}`"),
+        ("on", f"{provenance.processor}, {provenance.device}, {provenance.threads} threads"),
+        ("with", ", ".join(f"{name} {version}" for name, version in provenance.versions.items())),
+        ("commit", provenance.commit or "unknown"),
+        ("took", f"{_duration(provenance.seconds)}, {provenance.peak_memory_mb:,.0f} MB at most"),
+    ]
+    if path is not None and path.is_dir():
+        files = (f"{p.name} ({_bytes(p.stat().st_size)})" for p in sorted(path.iterdir()))
+        lines.append(("files", ", ".join(files)))
+    click.echo()
+    click.echo("\n".join(table(lines)))
+
+
+def _component(component: ResolvedComponent) -> str:
+    values = ", ".join(f"{name} {value}" for name, value in component.parameters.items())
+    return f"{component.name} version {component.version}{values and ', '}{values}"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
 def print_tracks(name: str, found: list[TrackRecord], *, as_json: bool) -> None:
@@ -128,13 +177,13 @@ def print_plan(
         ]
         click.echo(json.dumps({"runs": listed, "seconds": round(total, 1)}, indent=1))
         return
-    table = [
+    lines = [
         [str(row.experiment), row.status, f"{row.parameters:,}", _duration(row.seconds)]
         for row in rows
     ]
     click.echo(
         tabulate(
-            table,
+            lines,
             headers=["run", "status", "parameters", "estimated training"],
             colalign=("left", "left", "right", "right"),
             disable_numparse=True,

@@ -8,7 +8,6 @@ index and its split alone: the same on every machine, in any order, with any num
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
@@ -17,19 +16,16 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from bastzoo.acoustics.heads import Head, default_head, virtual_head
+from bastzoo.acoustics.heads import Head, default_head
 from bastzoo.acoustics.rendering import Renderer
 from bastzoo.acoustics.rooms import Room, binaural_responses
-from bastzoo.acoustics.sounds import CORPUS_VERSION, Corpus, make_corpus
+from bastzoo.acoustics.sounds import Corpus, make_corpus
 from bastzoo.conditions import Condition, Directions
 from bastzoo.data.batches import SPLITS, Batch, Split, in_order
+from bastzoo.data.digests import data_digest, head_number
 from bastzoo.data.environments import Environment
 from bastzoo.directions import direction_from_angles
-from bastzoo.experiment import DataSize, digest
-
-# Raised when a change of heads, rooms or rendering makes other clips; golden checksums in
-# tests/acoustics notice when that is forgotten.
-RENDERING_VERSION = 1
+from bastzoo.experiment import DataSize
 
 # Each split numbers its sounds in a range of its own: no sound can be in two splits, and the test
 # sounds of a small preset are the first of those of a larger one.
@@ -200,40 +196,6 @@ def _embedded_corpus(split: Split, size: DataSize) -> Corpus:
     first = _FIRST_SOUND[split]
     count = getattr(size, f"{split}_sounds")
     return make_corpus(range(first, first + count), size.corpus_seed)
-
-
-def data_digest(
-    environment: Environment,
-    size: DataSize,
-    *,
-    head: Head,
-    condition: Condition | None = None,
-    corpora: Mapping[Split, Corpus] | None = None,
-) -> str:
-    """Hash of everything that decides the clips, known without rendering any.
-
-    Sounds, directions, rooms, heads, condition, code versions.
-    """
-    condition = condition or Condition()
-    values: dict[str, object] = {
-        "corpus": CORPUS_VERSION,
-        "rendering": RENDERING_VERSION,
-        "size": size.model_dump(mode="json"),
-        "head": head.digest,
-        "rooms": [asdict(room) for room in environment.rooms],
-    }
-    # What came later is named only where it is used: the digests of plain data stay what they were.
-    if corpora:
-        values["corpus"] = {split: corpus.digest for split, corpus in corpora.items()}
-    if condition != Condition():
-        values["condition"] = condition.model_dump(mode="json")
-        values["heads"] = [head_number(number, head).digest for number in condition.heads]
-    return digest(values)
-
-
-def head_number(number: int, own: Head) -> Head:
-    """Head `number` of a condition: 0 is the data's own, the others are the family's."""
-    return own if number == 0 else virtual_head(number)
 
 
 def directions_of(kind: Directions, azimuth_step: int) -> np.ndarray:

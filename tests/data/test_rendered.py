@@ -8,7 +8,8 @@ import torch
 
 from bastzoo.acoustics.heads import default_head, kemar
 from bastzoo.data.environments import Environment, ri, ri01, ri02
-from bastzoo.data.rendered import RenderedClips, RenderedData, azimuth_grid, data_digest
+from bastzoo.data.digests import data_digest
+from bastzoo.data.rendered import RenderedClips, RenderedData, azimuth_grid
 from bastzoo.directions import azimuth_of
 from bastzoo.experiment import DataSize
 
