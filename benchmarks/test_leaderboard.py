@@ -87,9 +87,21 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.mark.parametrize("form", ["md", "csv", "json", "latex"])
 def test_the_table_of_five_thousand_runs(benchmark: Any, folder: Path, form: str) -> None:
+    text = timed(benchmark, "leaderboard", str(folder), "--format", form)
+    assert "BAST-Swin-NSP" in text
+
+
+def test_the_list_of_five_thousand_runs(benchmark: Any, folder: Path) -> None:
+    if next(folder.iterdir()).is_file():
+        pytest.skip("a list is of run folders")
+    text = timed(benchmark, "runs", "list", "--out", str(folder))
+    assert f"{RUNS} runs in" in text
+
+
+def timed(benchmark: Any, *words: str) -> str:
     def command() -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "bastzoo", "leaderboard", str(folder), "--format", form],
+            [sys.executable, "-m", "bastzoo", *words],
             check=True,
             capture_output=True,
             text=True,
@@ -97,10 +109,10 @@ def test_the_table_of_five_thousand_runs(benchmark: Any, folder: Path, form: str
         )
         return done.stdout
 
-    text = benchmark.pedantic(command, rounds=ROUNDS, warmup_rounds=1)
-    assert "BAST-Swin-NSP" in text
+    text: str = benchmark.pedantic(command, rounds=ROUNDS, warmup_rounds=1)
     if benchmark.stats is not None:
         assert benchmark.stats.stats.median < LIMIT_S
+    return text
 
 
 def test_ten_thousand_resamples_of_28800_clips(benchmark: Any) -> None:

@@ -74,13 +74,13 @@ def listed(store: RunStore, present: Present) -> tuple[list[Listed], list[str]]:
     """All runs of a folder, sorted by name, those without a record last; and a sentence for each
     record that cannot be read.
     """
-    records, faults = store.records()
+    runs, faults = store.runs()
     claims = Claims(store.folder)
     found = []
     working = {key: (holder, kept) for key, holder, kept in claims.unfinished()}
-    for record in records:
+    for path, record in runs:
         holder, _ = working.pop(record.key, (None, False))
-        entry = of_record(record, present, store.folder / record.name)
+        entry = of_record(record, present, path)
         if holder is not None:  # a failed or stale run that is run again
             entry = Listed(
                 entry.key, "running", f"{holder}", entry.tested, entry.record, entry.path

@@ -72,6 +72,8 @@ class Present:
         if then.name not in preset_names():
             return ""
         now = self._preset(then.name)
+        if now == then:
+            return ""
         parts = ("model", "data", "recipe", "parameters")
         changed = [part for part in parts if getattr(now, part) != getattr(then, part)]
         return f"the preset {then.name} has another {' and '.join(changed)}" if changed else ""
@@ -92,11 +94,11 @@ class Present:
         component = self._component("environment", environment)
         if component is None:
             return ""
-        from bastzoo.acoustics.heads import default_head
+        from bastzoo.acoustics.heads import DEFAULT_DIGEST
         from bastzoo.data.digests import data_digest
 
         try:
             rooms = component.build()
         except Exception:  # a plugin's defect is no fault of the record
             return ""
-        return data_digest(rooms, size, head=default_head(), condition=condition)
+        return data_digest(rooms, size, head=DEFAULT_DIGEST, condition=condition)

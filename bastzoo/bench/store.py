@@ -30,6 +30,7 @@ _TRACK_FILE = "track-{}.json"
 _ASIDE = ".writing-"
 
 Record = TypeVar("Record", RunRecord, TrackRecord)
+Found = TypeVar("Found")
 
 
 class RunStore:
@@ -146,6 +147,10 @@ class RunStore:
         """All records that can be read, sorted by folder name, and a sentence for each that cannot."""
         return _read_all((path / RECORD_FILE for path in self.folders()), read_record)
 
+    def runs(self) -> tuple[list[tuple[Path, RunRecord]], list[str]]:
+        """All runs with their folders, as `records` gives them."""
+        return _read_all(self.folders(), lambda path: (path, read_record(path / RECORD_FILE)))
+
     def remove(self, path: Path) -> None:
         """Remove a run's folder: it is gone at once, whatever interrupts the rest.
 
@@ -198,8 +203,8 @@ def _is_of_a_track(path: Path) -> bool:
 
 
 def _read_all(
-    paths: Iterable[Path], read: Callable[[Path], Record]
-) -> tuple[list[Record], list[str]]:
+    paths: Iterable[Path], read: Callable[[Path], Found]
+) -> tuple[list[Found], list[str]]:
     records, faults = [], []
     with _without_garbage_collection():
         for path in paths:

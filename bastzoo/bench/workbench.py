@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from bastzoo.acoustics import CLIP_SAMPLES
-from bastzoo.acoustics.heads import Head, default_head
+from bastzoo.acoustics.heads import DEFAULT_DIGEST, Head, default_head
 from bastzoo.bench.grid import READY_MADE
 from bastzoo.conditions import Condition, DataSource, Directions
 from bastzoo.data.batches import SPLITS, DataSet, Split
@@ -101,10 +101,13 @@ class Workbench:
         return data_digest(
             self.environment(environment),
             size,
-            head=self.head(size),
+            head=self._head_digest(size),
             condition=condition,
             corpora=self._sounds(size),
         )
+
+    def _head_digest(self, size: DataSize) -> str:
+        return DEFAULT_DIGEST if self.source.hrtf is None else self.head(size).digest
 
     def data(
         self, environment: str, size: DataSize, condition: Condition, frontend: ResolvedComponent

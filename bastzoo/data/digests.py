@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from bastzoo.acoustics.heads import Head, virtual_head
+from bastzoo.acoustics.heads import virtual_head
 from bastzoo.acoustics.sounds import CORPUS_VERSION, Corpus
 from bastzoo.conditions import Condition
 from bastzoo.data.environments import Environment
@@ -24,20 +24,20 @@ def data_digest(
     environment: Environment,
     size: DataSize,
     *,
-    head: Head,
+    head: str,
     condition: Condition | None = None,
     corpora: Mapping[Split, Corpus] | None = None,
 ) -> str:
-    """Hash of everything that decides the clips.
+    """Hash of everything that decides the clips: sounds, directions, rooms, heads, code versions.
 
-    Sounds, directions, rooms, heads, condition, code versions.
+    head: the digest of the data's own head.
     """
     condition = condition or Condition()
     values: dict[str, object] = {
         "corpus": CORPUS_VERSION,
         "rendering": RENDERING_VERSION,
         "size": size.model_dump(mode="json"),
-        "head": head.digest,
+        "head": head,
         "rooms": [asdict(room) for room in environment.rooms],
     }
     # What came later is named only where it is used: the digests of plain data stay what they were.
@@ -45,10 +45,7 @@ def data_digest(
         values["corpus"] = {split: corpus.digest for split, corpus in corpora.items()}
     if condition != Condition():
         values["condition"] = condition.model_dump(mode="json")
-        values["heads"] = [head_number(number, head).digest for number in condition.heads]
+        values["heads"] = [
+            virtual_head(number).digest if number else head for number in condition.heads
+        ]
     return digest(values)
-
-
-def head_number(number: int, own: Head) -> Head:
-    """Head `number` of a condition: 0 is the data's own, the others are the family's."""
-    return own if number == 0 else virtual_head(number)

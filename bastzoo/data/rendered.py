@@ -16,13 +16,13 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from bastzoo.acoustics.heads import Head, default_head
+from bastzoo.acoustics.heads import Head, default_head, virtual_head
 from bastzoo.acoustics.rendering import Renderer
 from bastzoo.acoustics.rooms import Room, binaural_responses
 from bastzoo.acoustics.sounds import Corpus, make_corpus
 from bastzoo.conditions import Condition, Directions
 from bastzoo.data.batches import SPLITS, Batch, Split, in_order
-from bastzoo.data.digests import data_digest, head_number
+from bastzoo.data.digests import data_digest
 from bastzoo.data.environments import Environment
 from bastzoo.directions import direction_from_angles
 from bastzoo.experiment import DataSize
@@ -153,7 +153,7 @@ class RenderedData:
         return data_digest(
             self.environment,
             self.size,
-            head=self.head,
+            head=self.head.digest,
             condition=self.condition,
             corpora=self._corpora,
         )
@@ -196,6 +196,11 @@ def _embedded_corpus(split: Split, size: DataSize) -> Corpus:
     first = _FIRST_SOUND[split]
     count = getattr(size, f"{split}_sounds")
     return make_corpus(range(first, first + count), size.corpus_seed)
+
+
+def head_number(number: int, own: Head) -> Head:
+    """Head `number` of a condition: 0 is the data's own, the others are the family's."""
+    return own if number == 0 else virtual_head(number)
 
 
 def directions_of(kind: Directions, azimuth_step: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bastzoo.acoustics.heads import (
+    DEFAULT_DIGEST,
     TAPS,
     Head,
     default_head,
@@ -105,9 +106,8 @@ def test_nearest_keeps_the_shape_it_is_asked_for() -> None:
 
 def test_the_default_head_is_the_same_on_every_machine() -> None:
     """When this fails because heads were changed on purpose, raise RENDERING_VERSION (data) too."""
-    assert (
-        default_head().digest == "8efb000b0a353e8d919dd96323535e7658ffa5040e581e65a973a6dfcc5f078b"
-    )
+    golden = "8efb000b0a353e8d919dd96323535e7658ffa5040e581e65a973a6dfcc5f078b"
+    assert default_head().digest == golden == DEFAULT_DIGEST
 
 
 def test_the_digest_depends_on_directions_and_responses() -> None:

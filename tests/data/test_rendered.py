@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from bastzoo.acoustics.heads import default_head, kemar
-from bastzoo.data.environments import Environment, ri, ri01, ri02
 from bastzoo.data.digests import data_digest
+from bastzoo.data.environments import Environment, ri, ri01, ri02
 from bastzoo.data.rendered import RenderedClips, RenderedData, azimuth_grid
 from bastzoo.directions import azimuth_of
 from bastzoo.experiment import DataSize
@@ -66,16 +66,16 @@ def test_test_sounds_of_a_small_preset_are_the_first_of_a_larger_one() -> None:
 
 def test_the_digest_changes_with_whatever_changes_the_clips() -> None:
     digests = {
-        data_digest(ri(), SIZE, head=default_head()),
-        data_digest(ri01(), SIZE, head=default_head()),
-        data_digest(ri02(), SIZE, head=default_head()),
-        data_digest(ri(), SIZE, head=kemar()),
-        data_digest(ri(), SIZE.model_copy(update={"corpus_seed": 1}), head=default_head()),
-        data_digest(ri(), SIZE.model_copy(update={"azimuth_step": 45}), head=default_head()),
+        data_digest(ri(), SIZE, head=default_head().digest),
+        data_digest(ri01(), SIZE, head=default_head().digest),
+        data_digest(ri02(), SIZE, head=default_head().digest),
+        data_digest(ri(), SIZE, head=kemar().digest),
+        data_digest(ri(), SIZE.model_copy(update={"corpus_seed": 1}), head=default_head().digest),
+        data_digest(ri(), SIZE.model_copy(update={"azimuth_step": 45}), head=default_head().digest),
     }
     assert len(digests) == 6
     renamed = Environment("another name", ri().rooms)
-    assert data_digest(renamed, SIZE, head=default_head()) in digests
+    assert data_digest(renamed, SIZE, head=default_head().digest) in digests
 
 
 @pytest.mark.parametrize("step", [5, 10, 60, 90, 360])
