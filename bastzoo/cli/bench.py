@@ -335,7 +335,7 @@ def _summary(
     if results.stale:
         say(
             f"{results.stale} rows are left out: their records are stale (of other code, preset or "
-            "data). --rerun stale runs them again."
+            "data). --rerun stale runs them again; `bastzoo runs list --status stale` says why."
         )
 
 

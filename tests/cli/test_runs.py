@@ -330,15 +330,18 @@ def test_a_mistake_is_answered_by_a_sentence_and_exit_code_1(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+@pytest.mark.parametrize("checkpoint_every", [0, 1000])
 def test_a_full_disk_is_a_sentence_and_finished_runs_are_kept(
-    benched: tuple[Path, str, str], tiny_preset: Path
+    benched: tuple[Path, str, str], tiny_preset: Path, checkpoint_every: int
 ) -> None:
+    """Full when the first checkpoint is written, or when the run is."""
     folder, _, _ = benched
     before = len(list(folder.glob("runs/*/record.json")))
     # A limit on the size of files stands for a full disk: the weights do not fit.
     command = (
         "ulimit -f 4; trap '' XFSZ; "
-        f"exec {sys.executable} -m bastzoo train --backbone vanilla --preset {tiny_preset}"
+        f"exec {sys.executable} -m bastzoo train --backbone vanilla --preset {tiny_preset} "
+        f"--checkpoint-every {checkpoint_every}"
     )
     done = subprocess.run(
         ["bash", "-c", command], cwd=folder, capture_output=True, text=True, timeout=240
@@ -349,3 +352,4 @@ def test_a_full_disk_is_a_sentence_and_finished_runs_are_kept(
     assert "Finished runs are kept" in done.stderr
     assert len(list(folder.glob("runs/*/record.json"))) == before
     assert not list(folder.glob("runs/.writing*"))
+    assert not list(folder.glob("runs/.unfinished/*/*checkpoint*"))

@@ -174,7 +174,7 @@ def _heard(news: Any) -> list[Any]:
 
 
 def _received(reference: Any, job: Job, here: Bench) -> Outcome:
-    """The outcome of a task that has ended; a run that came along is put into the folder."""
+    """The outcome of a task that has ended."""
     import ray
 
     try:
@@ -182,6 +182,11 @@ def _received(reference: Any, job: Job, here: Bench) -> Outcome:
     except ray.exceptions.RayError as error:
         why = " ".join(str(error).split())[:300]
         return Outcome(job.key, "fault", faults=[f"its task was lost: {why}"])
+    return _put(answer, here)
+
+
+def _put(answer: _Answer, here: Bench) -> Outcome:
+    """Put a run that came along with an answer into the folder. Raises FolderError."""
     if answer.folder_error:
         raise FolderError(answer.folder_error)
     assert answer.outcome is not None
