@@ -5,9 +5,18 @@ Both are data, without torch, so that an experiment can be planned and a mistake
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 Noise = Literal["speech", "white"]
 Directions = Literal["grid", "between", "sphere"]
@@ -33,6 +42,8 @@ class Condition(BaseModel):
     noise: a diffuse field of speech-shaped or white noise.
     duration_ms: how much of the clip is heard, from its beginning; the rest is silence. None: all.
     directions: the azimuths of the grid, those halfway between them, or a grid over the sphere.
+    sources: numbers of sounds that are heard at the same time; each clip has one of them, drawn by its
+        index, and the further sounds and their directions are drawn by it too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,13 +53,28 @@ class Condition(BaseModel):
     noise: Noise = "speech"
     duration_ms: float | None = Field(default=None, gt=0, le=500)
     directions: Directions = "grid"
+    sources: tuple[PositiveInt, ...] = (1,)
 
-    @field_validator("heads", "snr_db")
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """One source goes without saying: what came before there were several keeps its digests."""
+        values = handler(self)
+        if self.sources == (1,):
+            values.pop("sources", None)
+        return values
+
+    @field_validator("heads", "snr_db", "sources")
     @classmethod
     def _some(cls, values: tuple[object, ...]) -> tuple[object, ...]:
         if not values:
             raise ValueError("give at least one")
         return values
+
+    @model_validator(mode="after")
+    def _several_sources_are_clean(self) -> Condition:
+        if self.sources != (1,) and self.snr_db != (CLEAN,):
+            raise ValueError("a clip of several sources has no noise: its ratio would mean nothing")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -69,6 +95,9 @@ class Condition(BaseModel):
             words.append(f"first {self.duration_ms:g} ms")
         if self.directions != "grid":
             words.append({"between": "off the grid", "sphere": "full sphere"}[self.directions])
+        if self.sources != (1,):
+            several = max(self.sources) > 1
+            words.append(f"{_span(self.sources)} source{'s' if several else ''}")
         return ", ".join(words)
 
 

@@ -74,6 +74,23 @@ class Combination(_Frozen):
         return self.model_copy(update={kind: found[kind].name for kind in COMBINATION_KINDS})
 
 
+class Tasks(_Frozen):
+    """How the losses of several answers are joined.
+
+    cls_weight, elev_weight: factors of the cross-entropy and of the squared error of elevation in
+        degrees², beside a localization loss with factor 1 (the defaults of BAST's fork for two tasks).
+    weighting: `fixed`, these factors; `learned`, by homoscedastic uncertainty, from these on.
+    """
+
+    cls_weight: float = Field(default=1.0, ge=0)
+    elev_weight: float = Field(default=0.1, ge=0)
+    weighting: Literal["fixed", "learned"] = "fixed"
+
+    def __str__(self) -> str:
+        learned = ", learned" if self.weighting == "learned" else ""
+        return f"class × {self.cls_weight:g}, elevation × {self.elev_weight:g}{learned}"
+
+
 class ModelSize(_Frozen):
     """Sizes that a preset offers to every backbone; each takes those its signature names."""
 
@@ -137,6 +154,24 @@ class Preset(_Frozen):
         own = (values for name, values in self.parameters.items() if name.lower() == mine)
         return {**component.parameters, **next(own, {})}
 
+    def with_recipe(self, *, words: str = "", **changes: int | float | None) -> Preset:
+        """The preset with other values in its recipe, under a name that says so.
+
+        words: what to call it; the changes themselves if empty.
+        changes: fields of `Recipe`; those that are None stay as they are. Raises PresetError for a value
+        that a recipe cannot have.
+        """
+        changes = {name: value for name, value in changes.items() if value is not None}
+        if not changes:
+            return self
+        words = words or "+".join(f"{name}={value:g}" for name, value in changes.items())
+        try:
+            recipe = Recipe.model_validate({**self.recipe.model_dump(), **changes})
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise PresetError(f"{first['loc'][0]} {first['input']}: {first['msg']}.") from error
+        return self.model_copy(update={"name": f"{self.name}+{words}", "recipe": recipe})
+
     def check_parameters(self, registry: Registry) -> None:
         """Raise PresetError or ComponentError when `[parameters]` names what is not there."""
         kinds = (*COMBINATION_KINDS, "baseline")
@@ -182,6 +217,8 @@ class Experiment(_Frozen):
     data_digest: str
     precision: str = "no"
     seed: int = Field(default=0, ge=0)
+    tasks: Tasks | None = None
+    """For heads with several answers only."""
 
     @property
     def key(self) -> str:
@@ -193,6 +230,10 @@ class Experiment(_Frozen):
             "source": True,
             "condition": True,
         }
+        if (
+            self.tasks is None
+        ):  # keys of localization alone stay what they were before there were tasks
+            excluded["tasks"] = True
         return digest(self.model_dump(mode="json", exclude=excluded))
 
     @property
@@ -207,6 +248,8 @@ class Experiment(_Frozen):
             include={"combination", "environment", "source", "condition", "precision", "seed"},
         )
         ships = self.preset.name in preset_names()
+        if self.tasks is not None:
+            asked["tasks"] = self.tasks.model_dump(mode="json")
         asked["preset"] = self.preset.name if ships else self.preset.model_dump(mode="json")
         return digest(asked)
 
@@ -230,13 +273,16 @@ def resolve(
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     seed: int = 0,
     precision: str = "no",
+    tasks: Tasks | None = None,
 ) -> Experiment:
     """Resolve a combination into an experiment, with every component's version and parameters.
 
     environment: a component's name or, for recorded data, what the recordings call it.
     parameters: by kind, what the data decides of a component.
+    tasks: for a head with several answers; of no meaning, and left out, for any other.
     """
     combination = combination.canonical(registry)
+    has_tasks = has_several_answers(registry.get("head", combination.head))
     preset.check_parameters(registry)
     source = source or DataSource()
     components = {
@@ -261,7 +307,13 @@ def resolve(
         data_digest=data_digest,
         seed=seed,
         precision=precision,
+        tasks=(tasks or Tasks()) if has_tasks else None,
     )
+
+
+def has_several_answers(head: Component) -> bool:
+    """Whether a head answers more than a direction."""
+    return any(name in head.gives for name in ("class_logits", "elevation"))
 
 
 def digest(value: Any) -> str:

@@ -41,7 +41,10 @@ class BaselineExperiment(_Strict):
 
 
 class Evaluation(_Strict):
-    """Metrics of one split (docs/protocol.md), in all, by room, by azimuth and by sound."""
+    """Metrics of one split (docs/protocol.md), in all, by room, by azimuth and by sound.
+
+    by_class, confusion: of runs that say what a sound was; a row of `confusion` is a true class.
+    """
 
     environment: str
     split: str = "test"
@@ -50,6 +53,8 @@ class Evaluation(_Strict):
     by_room: dict[str, dict[str, float | int | None]]
     by_azimuth: list[dict[str, float | int | None]]
     by_sound: dict[str, list[Any]]
+    by_class: dict[str, dict[str, float | int | None]] | None = None
+    confusion: list[list[int]] | None = None
 
 
 class Training(_Strict):

@@ -237,6 +237,9 @@ def told_apart(rows: Sequence[Seeds[Record]], names: Sequence[tuple[str, ...]]) 
 
 def _differing(record: Record, alike: Sequence[Record]) -> list[str]:
     words = []
+    tasks = {str(other.experiment.tasks) for other in alike if other.experiment}
+    if len(tasks) > 1 and record.experiment is not None and record.experiment.tasks:
+        words.append(str(record.experiment.tasks))
     for kind, component in _components(record).items():
         others = [_components(other) for other in alike]
         same_kind = [components[kind] for components in others if kind in components]

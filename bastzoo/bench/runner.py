@@ -80,7 +80,7 @@ def train_run(
 
     def work() -> tuple[dict[str, Any], Fill]:
         model = workbench.build(experiment).to(workbench.device)
-        loss = workbench.component("loss", experiment.components["loss"]).build()
+        loss = workbench.loss(experiment)
         training, validation = data.split("train"), data.split("validation")
         with deferred, _writing_checkpoints(store, checkpoints):
             result = train(
@@ -398,8 +398,7 @@ def _fill(
     history: list[dict[str, float]] | None = None,
 ) -> None:
     """Put predictions, weights and history beside the record."""
-    arrays = {name: value for name, value in asdict(answers).items() if value is not None}
-    np.savez_compressed(folder / PREDICTIONS_FILE, **arrays)
+    np.savez_compressed(folder / PREDICTIONS_FILE, **answers.arrays())  # type: ignore[arg-type]
     if model is not None:
         state = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
         # Bytes first: the library's own writer hides a full disk behind an error of its own.

@@ -20,6 +20,7 @@ from bastzoo.bench.tables import (
     labels,
     markdown,
     origins,
+    paragraph,
     percent,
     seed_words,
 )
@@ -255,10 +256,74 @@ def _render_part(part: _Part) -> list[str]:
         parts += [table(lambda row, case: degrees(row.metric(case, "elevation_error"))), ""]
     return [
         *parts,
+        *_what_and_where(part),
         *_stale(part),
         *section_of_track(part.shown[0].track),
         *again(part.shown),
     ]
+
+
+_SOURCES: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
+    ("Found within 20°", "source_recall", percent),
+    ("Right, of the answers", "source_precision", percent),
+    ("AD of the pairs", "source_error", degrees),
+    ("Class", "source_class_accuracy", percent),
+    ("F20", "f20", percent),
+    ("ER20", "er20", lambda value: "-" if value is None else f"{value:.3f}"),
+    ("Count error", "count_error", lambda value: "-" if value is None else f"{value:.2f}"),
+    ("Count right", "count_accuracy", percent),
+)
+"""Figures of runs that answer several sources."""
+
+_ABOUT_SOURCES = (
+    "The AD above is that of every source and the slot that fits it best, whether the slot says that "
+    "there is a source or not. Here only slots count that say so; a source is found when one of them is "
+    "within 20°. F20 and ER20 ask for the right class too."
+)
+_ABOUT_TASKS = (
+    "Azimuth and elevation are mean absolute errors, the azimuth's of sounds within 75° of the "
+    "horizontal plane. F20 and ER20 ask for the right class within 20°."
+)
+
+_TASKS: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
+    ("Class accuracy", "class_accuracy", percent),
+    ("Macro F1", "macro_f1", percent),
+    ("Azimuth", "azimuth_error", degrees),
+    ("Azimuth, class right", "azimuth_error_right_class", degrees),
+    ("Elevation", "elevation_error", degrees),
+    ("F20", "f20", percent),
+    ("ER20", "er20", lambda value: "-" if value is None else f"{value:.3f}"),
+)
+"""Figures of runs that say what a sound was: header, metric, how it is written."""
+
+
+def _what_and_where(part: _Part) -> list[str]:
+    """A table a case of what models say of classes and numbers, beside where."""
+    rows = [row for row in part.models if row.metric(0, "class_accuracy") is not None]
+    if not rows:
+        return []
+    several = rows[0].metric(0, "source_recall") is not None
+    figures = _SOURCES if several else _TASKS
+    lines = ["## How many, what and where" if several else "## What and where", ""]
+    for case, label in enumerate(part.cases):
+        table = [
+            [
+                str(row.rank or "-"),
+                *row.labels,
+                *(show(row.metric(case, name)) for _, name, show in figures),
+            ]
+            for row in rows
+        ]
+        headers = [
+            "Rank",
+            "Model",
+            "Loss",
+            "Integ.",
+            "Trained on",
+            *(head for head, _, _ in figures),
+        ]
+        lines += [f"Tested on {label}:", "", markdown(table, headers), ""]
+    return [*lines, *paragraph(_ABOUT_SOURCES if several else _ABOUT_TASKS), ""]
 
 
 def _more(part: _Part) -> dict[str, Callable[[_Row], str]]:
@@ -371,4 +436,9 @@ def _fields(kind: str, row: _Row, why: str | None, case: int, label: str) -> dic
         "ad_seed_sd": row.spread_of(case),
         "front_back_rate": row.metric(case, "front_back_rate"),
         "elevation_error": row.metric(case, "elevation_error"),
+        **{
+            name: row.metric(case, name)
+            for name in dict.fromkeys(name for _, name, _ in (*_TASKS, *_SOURCES))
+            if row.metric(case, name) is not None
+        },
     }

@@ -142,6 +142,25 @@ TRACKS: dict[str, Track] = {
             conditions=(Condition(directions="sphere"),),
             head="direction",
         ),
+        Track(
+            name="multitask",
+            question="What was it, where was it and how high: how much of it does one model hear?",
+            cases=tuple(
+                Case(room, Condition(directions="sphere"), environment=room)
+                for room in ("RI01", "RI02")
+            ),
+            conditions=(Condition(directions="sphere"),),
+            head="direction+class",
+        ),
+        Track(
+            name="sources",
+            question="How many sounds at once does a design find, and where?",
+            cases=tuple(
+                Case(f"{n} source{'s' * (n > 1)}", Condition(sources=(n,))) for n in (1, 2, 3)
+            ),
+            conditions=(Condition(sources=(1, 2, 3)),),
+            head="multi",
+        ),
     )
 }
 

@@ -208,11 +208,10 @@ class Tuning:
             stop=lambda: stopping.signal if stopping else 0,
         )
         data = workbench.data_of(self.experiment)
-        loss = workbench.component("loss", self.experiment.components["loss"]).build()
         try:
             result = train(
                 workbench.build(self.experiment).to(workbench.device),
-                loss,
+                workbench.loss(self.experiment),
                 recipe=recipe,
                 training=data.split("train"),
                 validation=data.split("validation"),

@@ -78,12 +78,13 @@ def _predictions(record: RunRecord, path: Path) -> Iterator[str]:
         return
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            answers = Answers(**{"raw": None, **{name: arrays[name] for name in arrays.files}})
+            answers = Answers.of_arrays({name: arrays[name] for name in arrays.files})
     except Exception as error:  # zip, npy and our own class each refuse in their own way
         yield f"{path.name} cannot be read ({error})"
         return
     lengths = {len(answers.directions), len(answers.targets), len(answers.sounds)}
-    if lengths != {record.evaluation.clips}:
+    clips = len(answers.slots["present"]) if answers.slots else len(answers.directions)
+    if len(lengths) > 1 or clips != record.evaluation.clips:
         yield f"{path.name} does not hold the {record.evaluation.clips} clips of the record"
         return
     try:
@@ -98,12 +99,19 @@ def _predictions(record: RunRecord, path: Path) -> Iterator[str]:
 
 
 def _split(evaluation: Evaluation, answers: Answers) -> ClipSet:
-    """The names of sounds and rooms, which is all that scoring asks of a split."""
+    """The names of sounds, rooms and classes, which is all that scoring asks of a split."""
     ids = [""] * (1 + int(answers.sounds.max(initial=-1)))
     positions = np.unique(answers.sounds)
     for position, name in zip(positions, evaluation.by_sound["sounds"], strict=True):
         ids[position] = name
-    return cast(ClipSet, SimpleNamespace(rooms=tuple(evaluation.by_room), sound_ids=ids))
+    return cast(
+        ClipSet,
+        SimpleNamespace(
+            rooms=tuple(evaluation.by_room),
+            sound_ids=ids,
+            classes=tuple(evaluation.by_class or ()),
+        ),
+    )
 
 
 def _differences(evaluation: Evaluation, found: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:

@@ -14,13 +14,15 @@ from accelerate.utils import set_seed
 
 from bastzoo.acoustics import CLIP_SAMPLES
 from bastzoo.acoustics.heads import DEFAULT_DIGEST, Head, default_head
+from bastzoo.acoustics.sounds import FAMILIES
 from bastzoo.bench.grid import READY_MADE
 from bastzoo.conditions import Condition, DataSource, Directions
 from bastzoo.data.batches import SPLITS, DataSet, Split
 from bastzoo.data.digests import data_digest
 from bastzoo.data.environments import Environment
 from bastzoo.data.rendered import RenderedData, directions_of
-from bastzoo.errors import BastzooError, ComponentError, DataError, SetupError
+from bastzoo.directions import elevation_of
+from bastzoo.errors import BastzooError, CombinationError, ComponentError, DataError, SetupError
 from bastzoo.experiment import (
     MODEL_KINDS,
     Combination,
@@ -28,14 +30,22 @@ from bastzoo.experiment import (
     Experiment,
     Preset,
     ResolvedComponent,
+    Tasks,
     resolve,
 )
 from bastzoo.model import BinauralLocalizer, build_localizer
 from bastzoo.registry import Component, Registry
+from bastzoo.zoo.losses import Loss
+from bastzoo.zoo.slots import SlotLoss
+from bastzoo.zoo.task_losses import TaskLoss
 
 if TYPE_CHECKING:
     from bastzoo.acoustics.sounds import Corpus
     from bastzoo.data.recorded.convert import Progress
+
+
+# How many sources the head `multi` answers unless a preset says otherwise.
+_SLOTS = 3
 
 
 class Workbench:
@@ -194,15 +204,24 @@ class Workbench:
         environment: str,
         seed: int,
         condition: Condition | None = None,
+        tasks: Tasks | None = None,
     ) -> Experiment:
-        """Resolve a combination with this workbench's registry, data and precision."""
+        """Resolve a combination with this workbench's registry, data and precision.
+
+        tasks: how a head with several answers weighs them; of no meaning for any other head.
+        """
         condition = condition or Condition()
+        self._check_sources(combination, preset, condition)
         frontend = ResolvedComponent.of(self.registry.get("frontend", combination.frontend), preset)
         digest = self.digest(environment, preset.data, condition, frontend)
-        parameters = {}
+        parameters: dict[str, dict[str, Any]] = {}
         if self.source.layout == "csv":
             shape = self.data(environment, preset.data, condition, frontend).feature_shape
             parameters["frontend"] = {"shape": shape}
+        if "class_logits" in self.registry.get("head", combination.head).gives:
+            # Their names and their order belong to the model: another data set's would mean others.
+            names = self._classes(environment, preset.data, condition, frontend)
+            parameters["head"] = {"classes": list(names)}
         return resolve(
             combination,
             registry=self.registry,
@@ -214,7 +233,95 @@ class Workbench:
             parameters=parameters,
             seed=seed,
             precision=self.precision,
+            tasks=tasks,
         )
+
+    def _check_sources(
+        self, combination: Combination, preset: Preset, condition: Condition
+    ) -> None:
+        """Refuse clips of more sources than the head has answers."""
+        head = self.registry.get("head", combination.head)
+        most = max(condition.sources)
+        slots = preset.parameters_of(head).get("slots", _SLOTS) if "slots" in head.gives else 1
+        if most > slots:
+            raise CombinationError(
+                f"Clips have up to {most} sources, and the head {head.name!r} answers {slots}; "
+                + (
+                    f'give it more slots ([parameters."head.{head.name}"] in a preset file).'
+                    if "slots" in head.gives
+                    else "use --head multi."
+                )
+            )
+
+    def _classes(
+        self, environment: str, size: DataSize, condition: Condition, frontend: ResolvedComponent
+    ) -> tuple[str, ...]:
+        """Names of the classes; those of rendered data need no rendering."""
+        if self.source.layout != "rendered":
+            return self.data(environment, size, condition, frontend).split("train").classes
+        corpora = self._sounds(size)
+        return corpora["train"].classes if corpora else FAMILIES
+
+    def with_epochs(
+        self,
+        epochs: int,
+        combination: Combination,
+        preset: Preset,
+        environment: str,
+        condition: Condition | None,
+    ) -> Preset:
+        """The preset with as many steps as `epochs` take on this data.
+
+        Validations come once an epoch, or as often as the preset asks where that is rarer.
+        """
+        frontend = ResolvedComponent.of(self.registry.get("frontend", combination.frontend), preset)
+        data = self.data(environment, preset.data, condition or Condition(), frontend)
+        clips = len(data.split("train"))
+        an_epoch = max(1, clips // min(preset.recipe.batch, clips))
+        steps = epochs * an_epoch
+        return preset.with_recipe(
+            words=f"epochs={epochs}",
+            steps=steps,
+            validate_every=min(steps, max(an_epoch, min(preset.recipe.validate_every, steps // 4))),
+            warmup_steps=min(preset.recipe.warmup_steps, steps // 10),
+        )
+
+    def task_warnings(self, experiment: Experiment) -> list[str]:
+        """What the data cannot teach a head with several answers, in sentences."""
+        head = self.registry.get("head", experiment.components["head"].name)
+        found = []
+        if "class_logits" in head.gives:
+            names = experiment.components["head"].parameters["classes"]
+            if len(names) == 1:
+                found.append(
+                    f"All clips are of one class, {names[0]!r}; every answer is right, and the class "
+                    "figures say nothing."
+                )
+        if "elevation" in head.gives:
+            directions = self.data_of(experiment).split("train").directions_seen()
+            heights = np.unique(np.round(elevation_of(directions), 3))
+            if len(heights) == 1:
+                found.append(
+                    f"All training clips are at one elevation, {heights[0]:g}°; how high a sound is "
+                    "cannot be learned from them."
+                )
+        return found
+
+    def loss(self, experiment: Experiment) -> Loss:
+        """Build the loss of an experiment: on directions alone, or on all that its head answers."""
+        localization: Loss = self.component("loss", experiment.components["loss"]).build()
+        if experiment.tasks is None:
+            return localization
+        head = self.registry.get("head", experiment.components["head"].name)
+        if "slots" in head.gives:
+            return SlotLoss(localization, cls_weight=experiment.tasks.cls_weight).to(self.device)
+        return TaskLoss(
+            localization,
+            gives=head.gives,
+            cls_weight=experiment.tasks.cls_weight,
+            elev_weight=experiment.tasks.elev_weight,
+            learned=experiment.tasks.weighting == "learned",
+        ).to(self.device)
 
     def build(self, experiment: Experiment) -> BinauralLocalizer:
         """Build the untrained model of an experiment; its seed decides the weights."""

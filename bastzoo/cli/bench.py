@@ -13,9 +13,12 @@ from bastzoo.cli.options import (
     Command,
     Heard,
     as_json,
+    check_tasks,
     checkpoint_option,
     data_options,
+    task_options,
     training_options,
+    usual_head,
     where_and_how,
 )
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from bastzoo.bench.workbench import Workbench
     from bastzoo.cli.grid_display import GridDisplay
     from bastzoo.conditions import Condition
-    from bastzoo.experiment import Combination, Experiment, Preset
+    from bastzoo.experiment import Combination, Experiment, Preset, Tasks
 
 
 def _axis(name: str, parameter: str, text: str) -> Callable[[Command], Command]:
@@ -50,7 +53,7 @@ def _axis(name: str, parameter: str, text: str) -> Callable[[Command], Command]:
     multiple=True,
     metavar="NAME",
     help="Question to answer: cross-environment, snr, snr-white, duration, unseen-head, off-grid, "
-    "full-sphere, or an environment; repeatable.",
+    "full-sphere, multitask, sources, sources, or an environment; repeatable.",
 )
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), metavar="N")
 @click.option(
@@ -76,6 +79,7 @@ def _axis(name: str, parameter: str, text: str) -> Callable[[Command], Command]:
     help="Where to run: local, ray.",
 )
 @click.option("--address", metavar="ADDRESS", help="Of the cluster, for --executor ray.")
+@task_options
 @checkpoint_option
 @training_options
 @data_options
@@ -91,6 +95,7 @@ def bench(
     jobs: int,
     executor: str,
     address: str | None,
+    tasks: Tasks | None,
     checkpoint_every: float,
     conditions: list[Condition],
     heard: Heard,
@@ -126,7 +131,10 @@ def bench(
     grids: list[_Grid] = []
     for track in named or [plain_track()]:
         check_track(track, heard.source)
-        axes = axes_of(chosen, registry, layout=heard.source.layout, usual_head=track.head)
+        axes = axes_of(
+            chosen, registry, layout=heard.source.layout, usual_head=_usual_head(track, tasks)
+        )
+        check_tasks(tasks, axes["head"], registry)
         several = is_all(chosen["head"]) or is_all(chosen["loss"])
         grid = combinations(axes, registry, skip_misfits=several)
         track = with_conditions(track, conditions)
@@ -150,7 +158,7 @@ def bench(
         **heard.settings(),
     )
     workbench = Workbench(registry, device=device, precision=precision, **heard.workbench_options())
-    experiments = _experiments(grids, bool(named), seeds, values, workbench)
+    experiments = _experiments(grids, bool(named), seeds, values, workbench, tasks)
     if dry_run:
         listed = [experiment for experiment, _ in experiments.values()]
         print_plan(listed, workbench=workbench, store=store, as_json=json_)
@@ -201,8 +209,18 @@ class _Results:
         return [record for record in self.records if record.status == "failed"]
 
 
+def _usual_head(track: Track, tasks: Tasks | None) -> str:
+    """The head that a track needs; where it needs none, that of the tasks."""
+    return usual_head(tasks) if track.head == "azimuth" else track.head
+
+
 def _experiments(
-    grids: list[_Grid], tested: bool, seeds: int, preset: Preset, workbench: Workbench
+    grids: list[_Grid],
+    tested: bool,
+    seeds: int,
+    preset: Preset,
+    workbench: Workbench,
+    tasks: Tasks | None,
 ) -> dict[str, tuple[Experiment, tuple[str, ...]]]:
     """Every experiment of the grids by key, with the tracks that its run is tested on."""
     found: dict[str, tuple[Experiment, tuple[str, ...]]] = {}
@@ -217,6 +235,7 @@ def _experiments(
                             environment=environment,
                             seed=seed,
                             condition=condition,
+                            tasks=tasks,
                         )
                         _, before = found.get(experiment.key, (experiment, ()))
                         found[experiment.key] = experiment, (*before, *[track.name] * tested)

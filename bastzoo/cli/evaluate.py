@@ -24,7 +24,7 @@ from bastzoo.cli.options import as_json
     multiple=True,
     metavar="NAME",
     help="Track to test on: cross-environment, snr, snr-white, duration, unseen-head, off-grid, "
-    "full-sphere; repeatable.",
+    "full-sphere, multitask, sources, sources; repeatable.",
 )
 @click.option("--device", default="auto", type=click.Choice(["auto", "cpu", "cuda", "mps"]))
 @click.option("--out", default="runs", show_default=True, metavar="DIR", help="Folder of the runs.")

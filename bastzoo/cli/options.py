@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,8 @@ import click
 
 if TYPE_CHECKING:
     from bastzoo.conditions import Condition, DataSource, Layout
+    from bastzoo.experiment import Tasks
+    from bastzoo.registry import Registry
 
 Command = Callable[..., Any]
 
@@ -208,6 +210,108 @@ def _source(bast_folder: str | None, csv_index: str | None, how: dict[str, Any])
             )
     layout: Layout = "bast" if bast_folder else "csv" if csv_index else "rendered"
     return DataSource(layout=layout, path=recorded, **how)
+
+
+def task_options(command: Command) -> Command:
+    """`--cls-weight`, `--elev-weight` and `--task-weights`, as one argument `tasks` (None: not given)."""
+
+    @functools.wraps(command)
+    def collected(
+        *args: Any,
+        cls_weight: float | None,
+        elev_weight: float | None,
+        task_weights: str | None,
+        **rest: Any,
+    ) -> Any:
+        given = {
+            "cls_weight": cls_weight,
+            "elev_weight": elev_weight,
+            "weighting": task_weights,
+        }
+        given = {name: value for name, value in given.items() if value is not None}
+        tasks = None
+        if given:
+            from bastzoo.experiment import Tasks
+
+            tasks = Tasks.model_validate(given)
+        return command(*args, tasks=tasks, **rest)
+
+    for option in (
+        click.option(
+            "--task-weights",
+            type=click.Choice(["fixed", "learned"]),
+            help="Whether the weights stay, or are learned from each task's uncertainty.",
+        ),
+        click.option(
+            "--elev-weight",
+            type=click.FloatRange(min=0),
+            metavar="X",
+            help="Weight of the squared error of elevation in degrees², for heads that answer it; "
+            "default 0.1.",
+        ),
+        click.option(
+            "--cls-weight",
+            type=click.FloatRange(min=0),
+            metavar="X",
+            help="Weight of the cross-entropy, for heads that answer a class; default 1.",
+        ),
+    ):
+        collected = option(collected)
+    return collected
+
+
+def usual_head(tasks: Tasks | None) -> str:
+    """The head that a command stands for when it names none."""
+    return "azimuth" if tasks is None else "azimuth+elevation+class"
+
+
+def check_tasks(tasks: Tasks | None, heads: Sequence[str], registry: Registry) -> None:
+    """Refuse weights of tasks that a head does not have."""
+    from bastzoo.experiment import has_several_answers
+
+    for name in heads if tasks is not None else ():
+        if not has_several_answers(registry.get("head", name)):
+            several = [
+                other
+                for other in registry.names("head")
+                if has_several_answers(registry.get("head", other))
+            ]
+            raise click.UsageError(
+                f"--cls-weight, --elev-weight and --task-weights are for heads with several answers "
+                f"({', '.join(several)}); the head {name!r} answers a direction only."
+            )
+
+
+def recipe_options(command: Command) -> Command:
+    """`--epochs`, `--steps`, `--batch` and `--learning-rate`, as one argument `recipe`."""
+
+    @functools.wraps(command)
+    def collected(
+        *args: Any,
+        epochs: int | None,
+        steps: int | None,
+        batch: int | None,
+        learning_rate: float | None,
+        **rest: Any,
+    ) -> Any:
+        if epochs and steps:
+            raise click.UsageError("--epochs and --steps say the same; give one of them.")
+        given = {"epochs": epochs, "steps": steps, "batch": batch, "learning_rate": learning_rate}
+        return command(*args, recipe=given, **rest)
+
+    for option in (
+        click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), metavar="X"),
+        click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Clips a step."),
+        click.option("--steps", type=click.IntRange(min=1), metavar="N"),
+        click.option(
+            "--epochs",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Times that every training clip is heard; instead of the preset's steps.",
+        ),
+    ):
+        collected = option(collected)
+    return collected
 
 
 def training_options(command: Command) -> Command:

@@ -33,6 +33,18 @@ _METRICS = (
     ("hemifield_gap", "hemifield gap, left - right", "°"),
     ("hemifield_gap_p", "  its p value", ""),
     ("elevation_error", "elevation error", "°"),
+    ("class_accuracy", "class accuracy", "%"),
+    ("macro_f1", "macro F1", "%"),
+    ("azimuth_error", "azimuth error", "°"),
+    ("azimuth_error_right_class", "azimuth error where the class is right", "°"),
+    ("source_recall", "sources found within 20°", "%"),
+    ("source_precision", "answers within 20° of a source", "%"),
+    ("source_error", "AD of answers and their sources", "°"),
+    ("source_class_accuracy", "their class accuracy", "%"),
+    ("count_error", "error of the number of sources", ""),
+    ("count_accuracy", "number of sources right", "%"),
+    ("f20", "F20: right class within 20°", "%"),
+    ("er20", "ER20", ""),
     ("invalid", "answers without a direction", ""),
 )
 
@@ -48,6 +60,7 @@ def print_run(record: RunRecord, path: Path | None, *, as_json: bool) -> None:
         return
     if record.evaluation is not None:
         _print_metrics(record.name, {record.evaluation.environment: record.evaluation})
+        _print_classes(record.evaluation)
     if record.training is not None and record.cost is not None:
         click.echo(
             f"\n{record.cost.parameters:,} parameters, {record.cost.macs / 1e6:.1f} M MACs a clip, "
@@ -142,6 +155,30 @@ def _print_metrics(name: str, evaluations: dict[str, Evaluation], *, rooms: bool
     clips = ", ".join(f"{e.clips} clips of {label}" for label, e in evaluations.items())
     click.echo(f"{name}, tested on {clips}\n")
     click.echo(tabulate(rows, headers=["", *columns], stralign="right", disable_numparse=True))
+
+
+def _print_classes(evaluation: Evaluation) -> None:
+    """What a model says of each class, and which it takes for which."""
+    if evaluation.by_class is None or evaluation.confusion is None:
+        return
+    rows = [
+        [
+            str(number),
+            name,
+            str(figures["clips"]),
+            *(_value(figures[key], "%") for key in ("precision", "recall", "f1")),
+            _value(figures["ad_mean"], "°"),
+            " ".join(f"{count:4d}" for count in line),
+        ]
+        for number, ((name, figures), line) in enumerate(
+            zip(evaluation.by_class.items(), evaluation.confusion, strict=True), 1
+        )
+    ]
+    numbers = " ".join(f"{number:4d}" for number in range(1, len(rows) + 1))
+    headers = ["", "class", "clips", "precision", "recall", "F1", "AD", numbers]
+    click.echo("\nClasses; on the right, as which class its clips were answered:\n")
+    align = ["right", "left", *["right"] * 5, "left"]
+    click.echo(tabulate(rows, headers=headers, colalign=align, disable_numparse=True))
 
 
 def print_records(records: list[RunRecord], on_tracks: list[TrackRecord]) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bastzoo.cli.options import (
     Heard,
     as_json,
+    check_tasks,
     checkpoint_option,
     data_options,
+    recipe_options,
+    task_options,
     training_options,
+    usual_head,
     where_and_how,
 )
 
 if TYPE_CHECKING:
     from bastzoo.conditions import Condition
+    from bastzoo.experiment import Tasks
 
 
 @click.command()
@@ -25,9 +30,15 @@ if TYPE_CHECKING:
 @click.option("--loss", default="MIX", show_default=True, metavar="NAME")
 @click.option("--sharing", default="SP", show_default=True, metavar="SP|NSP")
 @click.option("--env", "environment", default="RI", show_default=True, metavar="NAME")
-@click.option("--head", default="azimuth", show_default=True, metavar="NAME")
+@click.option(
+    "--head",
+    metavar="NAME",
+    help="Default: azimuth; azimuth+elevation+class with --cls-weight or --elev-weight.",
+)
 @click.option("--frontend", metavar="NAME", help="Default: spectrogram, or precomputed with --csv.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@recipe_options
+@task_options
 @checkpoint_option
 @training_options
 @data_options
@@ -37,8 +48,11 @@ if TYPE_CHECKING:
 def train(
     context: click.Context,
     environment: str,
+    head: str | None,
     frontend: str | None,
     seed: int,
+    recipe: dict[str, Any],
+    tasks: Tasks | None,
     checkpoint_every: float,
     conditions: list[Condition],
     heard: Heard,
@@ -52,6 +66,9 @@ def train(
     """Train and test one combination.
 
     Example: bastzoo train --backbone mamba --integ SUB --loss MIX --sharing SP --env RI
+
+    What, where and how high: bastzoo train --csv dataset_index.csv --backbone vanilla --integ SUB
+    --loss MIX --epochs 20 --batch 16 --cls-weight 1.0 --elev-weight 0.1
 
     On several GPUs: accelerate launch -m bastzoo train ...
     """
@@ -68,17 +85,20 @@ def train(
     registry = default_registry()
     layout = heard.source.layout
     (chosen["sharing"],) = axis("sharing", [chosen["sharing"]], registry)
+    chosen["head"] = head or usual_head(tasks)
     chosen["frontend"] = frontend or (READY_MADE if layout == "csv" else "spectrogram")
     check_frontends([chosen["frontend"]], layout)
     combination = Combination.model_validate(chosen)
     for component in combination.components(registry).values():
         component.require()
+    check_tasks(tasks, [combination.head], registry)
     if layout == "rendered":
         registry.get("environment", environment).require()
     if len(conditions) > 1:
         raise click.UsageError("--train-snr names one ratio (or `mix`) for one run.")
     values = load_preset(preset)
     values.check_parameters(registry)
+    values = values.with_recipe(**{k: v for k, v in recipe.items() if k != "epochs"})
     store = RunStore(out)
     store.prepare()
 
@@ -87,13 +107,21 @@ def train(
     from bastzoo.bench.workbench import Workbench
 
     workbench = Workbench(registry, device=device, precision=precision, **heard.workbench_options())
+    condition = conditions[0] if conditions else None
+    if recipe["epochs"]:
+        values = workbench.with_epochs(
+            recipe["epochs"], combination, values, environment, condition
+        )
     experiment = workbench.experiment(
         combination,
         preset=values,
         environment=environment,
         seed=seed,
-        condition=conditions[0] if conditions else None,
+        condition=condition,
+        tasks=tasks,
     )
+    for sentence in workbench.task_warnings(experiment):
+        say(f"Warning: {sentence}")
     settings = Settings(
         out=out,
         device=device,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -19,7 +20,9 @@ class Batch:
     """Clips, or features of clips that were computed before, and what is known of them.
 
     inputs: clips `[B, 2, N]`, channel 0 the left ear, or features `[B, 2, C, F, T]`.
-    targets: `direction` `[B, 3]` (unit vectors) and `class` `[B]`.
+    targets: `direction` `[B, 3]` (unit vectors) and `class` `[B]`. Where clips have several sources, those
+        of the first, and of all: `directions` `[B, S, 3]` (NaN for none), `classes` `[B, S]` (-1 for
+        none) and `present` `[B, S]`.
     sounds, rooms: `[B]`, positions of a clip's sound and room within the split.
     """
 
@@ -43,6 +46,9 @@ class ClipSet(Protocol):
 
     def __len__(self) -> int:
         """Return the number of clips."""
+
+    def directions_seen(self) -> np.ndarray:
+        """Return unit vectors `[m, 3]`: every direction that a clip of the set comes from."""
 
     def take(self, indices: Int[Tensor, " B"], /) -> Batch:
         """Return the clips of these indices, `0 <= index < len(self)`, on the set's device."""

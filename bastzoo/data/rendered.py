@@ -36,6 +36,9 @@ _NOISE_SEED = {split: number for number, split in enumerate(SPLITS)}
 
 _GOLDEN_RATIO = 0.6180339887498949
 
+# The increment of SplitMix64, as a signed integer.
+_GAMMA = -7_046_029_254_386_353_131
+
 
 class RenderedClips:
     """The clips of one split: every sound of it, in every room, with every head, from everywhere.
@@ -77,6 +80,10 @@ class RenderedClips:
         places = len(self.rooms) * len(self.condition.heads) * len(self._directions)
         return len(self.sound_ids) * places
 
+    def directions_seen(self) -> np.ndarray:
+        """All directions of the grid, `[A, 3]`."""
+        return self.directions
+
     def take(self, indices: Int[Tensor, " B"]) -> Batch:
         """Render the clips of these indices, `0 <= index < len(self)`, on the set's device."""
         indices = indices.to(self.device)
@@ -84,6 +91,8 @@ class RenderedClips:
         places = len(self.rooms) * heads * azimuths
         sounds, place = indices // places, indices % places
         direction = place % azimuths
+        if self.condition.sources != (1,):
+            return self._take_several(indices, sounds, place)
         clips = self._renderer.render(
             sounds,
             place,
@@ -96,6 +105,48 @@ class RenderedClips:
             targets={"direction": self._directions[direction], "class": self._classes[sounds]},
             sounds=sounds,
             rooms=place // (azimuths * heads),
+        )
+
+    def _take_several(
+        self, indices: Int[Tensor, " B"], sounds: Int[Tensor, " B"], place: Int[Tensor, " B"]
+    ) -> Batch:
+        """Clips of several sources: that of the index, and others in the same room with the same head.
+
+        No two sources of a clip come from one direction or are one sound.
+        """
+        azimuths = len(self._directions)
+        numbers = torch.tensor(self.condition.sources, device=self.device)
+        count = numbers[_drawn(indices, 0, len(numbers))]
+        most = int(numbers.max())
+        clips, all_sounds, all_directions = None, [], []
+        for source in range(most):
+            # Steps round the list of sounds, and of directions: one each, so that none comes twice.
+            step = _steps(indices, source, most, len(self.sound_ids))
+            sound = (sounds + step) % len(self.sound_ids)
+            turn = _steps(indices, source, most, azimuths, stream=1)
+            direction = (place + turn) % azimuths
+            response = place - place % azimuths + direction
+            heard = self._renderer.render(sound, response, duration_ms=self.condition.duration_ms)
+            heard *= (source < count)[:, None, None]
+            clips = heard if clips is None else clips + heard
+            all_sounds.append(sound)
+            all_directions.append(direction)
+        assert clips is not None
+        present = torch.arange(most, device=self.device) < count[:, None]
+        directions = self._directions[torch.stack(all_directions, dim=1)]
+        classes = self._classes[torch.stack(all_sounds, dim=1)]
+        places = len(self.rooms) * len(self.condition.heads) * azimuths
+        return Batch(
+            inputs=clips,
+            targets={
+                "direction": directions[:, 0],
+                "class": classes[:, 0],
+                "directions": torch.where(present[..., None], directions, torch.nan),
+                "classes": torch.where(present, classes, -1),
+                "present": present,
+            },
+            sounds=sounds,
+            rooms=(indices % places) // (azimuths * len(self.condition.heads)),
         )
 
     def _noise(self, indices: Int[Tensor, " B"], heads: Int[Tensor, " B"]) -> dict[str, Any]:
@@ -190,6 +241,28 @@ class RenderedData:
             noise_filters=torch.stack(filters) if filters else None,
             device=self.device,
         )
+
+
+def _drawn(indices: Int[Tensor, " B"], stream: int, count: int) -> Int[Tensor, " B"]:
+    """For each index a number below `count`, as good as drawn at random, and the same everywhere.
+
+    SplitMix64 (Steele, Lea, Flood 2014), in integers that wrap.
+    """
+    state = (indices * 64 + stream + 1) * _GAMMA
+    for shift, factor in ((30, -4_658_895_280_553_007_687), (27, -7_723_592_293_110_705_685)):
+        state = (state ^ ((state >> shift) & ((1 << (64 - shift)) - 1))) * factor
+    return ((state >> 33) & 0x7FFFFFFF) % count
+
+
+def _steps(
+    indices: Int[Tensor, " B"], source: int, most: int, count: int, *, stream: int = 0
+) -> Int[Tensor, " B"]:
+    """How far along a list of `count` a source of a clip is from the clip's own: each in its own stretch."""
+    if source == 0:
+        return torch.zeros_like(indices)
+    stretch = max(1, (count - 1) // (most - 1))
+    drawn = _drawn(indices, 2 * source + stream, stretch)
+    return 1 + (source - 1) * stretch + drawn
 
 
 def _embedded_corpus(split: Split, size: DataSize) -> Corpus:

@@ -22,7 +22,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
-CHECKPOINT_VERSION = 1
+CHECKPOINT_VERSION = 2
 
 # The next checkpoint waits for this many times what the last one took: at most 2 % of the time is lost.
 _PAUSE = 50

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,10 @@ from bastzoo.engine.metrics import (
     azimuth_curve,
     localization_metrics,
 )
+from bastzoo.engine.source_metrics import source_metrics
+from bastzoo.engine.task_metrics import by_class, confusion, task_metrics
 from bastzoo.model import parameter_count
+from bastzoo.zoo.slots import match, sources_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,11 @@ class Answers:
     directions, targets: `[n, 3]` unit vectors; a row of NaN for no direction.
     raw: `[n, k]`, the vector as the network gave it, or None for a method that has none.
     sounds, rooms: `[n]`, positions within the split.
+    classes, labels: `[n]`, positions of the class that was answered and of the true one; None for a
+        model that says nothing of classes.
+    slots: of a model that answers several sources, what it answered of each clip and what was there
+        (the arguments of `source_metrics`). Then every source is a row of the arrays above, with the
+        answer of the slot that fits it best.
     """
 
     directions: np.ndarray
@@ -40,6 +49,23 @@ class Answers:
     raw: np.ndarray | None
     sounds: np.ndarray
     rooms: np.ndarray
+    classes: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    slots: dict[str, np.ndarray] | None = None
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All of it as named arrays, for a file."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "slots"}
+        found = {name: value for name, value in plain.items() if value is not None}
+        return {**found, **{f"slots_{n}": value for n, value in (self.slots or {}).items()}}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Answers:
+        """What `arrays` gave. Raises TypeError when something is missing or unknown."""
+        slots = {n.removeprefix("slots_"): v for n, v in arrays.items() if n.startswith("slots_")}
+        plain = {n: v for n, v in arrays.items() if not n.startswith("slots_")}
+        given: dict[str, Any] = {"raw": None, "slots": slots or None, **plain}
+        return cls(**given)
 
 
 @torch.inference_mode()
@@ -50,27 +76,51 @@ def localize(model: nn.Module, clips: ClipSet, *, batch: int, accelerator: Accel
     """
     model = accelerator.unwrap_model(model).eval()
     head: Any = model.head
-    rows: list[tuple[torch.Tensor, ...]] = []
-    vectors: list[torch.Tensor] = []
+    rows: dict[str, list[torch.Tensor]] = defaultdict(list)
     for part in _share(clips, batch, accelerator):
         with accelerator.autocast():
             outputs = model(part.inputs)
         outputs = {name: value.float() for name, value in outputs.items()}
-        rows.append(
-            (
-                head.decode(outputs)["direction"],
-                part.targets["direction"],
-                part.sounds,
-                part.rooms,
-            )
-        )
+        decoded = head.decode(outputs)
+        if "directions" in decoded:
+            _add_sources(rows, outputs, decoded, part)
+            continue
+        rows["directions"].append(decoded["direction"])
+        rows["targets"].append(part.targets["direction"])
+        rows["sounds"].append(part.sounds)
+        rows["rooms"].append(part.rooms)
         if "vector" in outputs:
-            vectors.append(outputs["vector"])
-    directions, targets, sounds, rooms = (
-        _gathered(torch.cat(c).cpu().numpy(), accelerator) for c in zip(*rows, strict=True)
-    )
-    raw = _gathered(torch.cat(vectors).cpu().numpy(), accelerator) if vectors else None
-    return Answers(directions, targets, raw, sounds, rooms)
+            rows["raw"].append(outputs["vector"])
+        if "class" in decoded:
+            rows["classes"].append(decoded["class"])
+            rows["labels"].append(part.targets["class"])
+    found: dict[str, Any] = {
+        name: _gathered(torch.cat(parts).cpu().numpy(), accelerator) for name, parts in rows.items()
+    }
+    return Answers.of_arrays(found)
+
+
+def _add_sources(
+    rows: dict[str, list[torch.Tensor]],
+    outputs: Mapping[str, torch.Tensor],
+    decoded: Mapping[str, torch.Tensor],
+    part: Batch,
+) -> None:
+    """Add a row for each source, answered by the slot that is matched to it."""
+    targets = sources_of(part.targets)
+    clips, sources = targets["present"].nonzero(as_tuple=True)
+    slots = match(outputs, targets)[clips, sources]
+    rows["directions"].append(decoded["directions"][clips, slots])
+    rows["targets"].append(targets["directions"][clips, sources])
+    rows["classes"].append(decoded["classes"][clips, slots])
+    rows["labels"].append(targets["classes"][clips, sources])
+    rows["sounds"].append(part.sounds[clips])
+    rows["rooms"].append(part.rooms[clips])
+    rows["raw"].append(outputs["slot_vector"][clips, slots])
+    for name in ("directions", "classes", "present"):
+        rows[f"slots_{name}"].append(decoded[name])
+        rows[f"slots_target_{name}"].append(targets[name])
+    rows["slots_rooms"].append(part.rooms)
 
 
 def _share(clips: ClipSet, batch: int, accelerator: Accelerator) -> Iterator[Batch]:
@@ -107,31 +157,51 @@ def score(answers: Answers, clips: ClipSet) -> dict[str, Any]:
     """Every metric of the protocol that these answers allow.
 
     Returns `metrics` over all clips, `by_room` (the same for each room), `by_azimuth` (the curve) and
-    `by_sound` (ids, mean AD and clips of each sound: what the bootstrap resamples).
+    `by_sound` (ids, mean AD and clips of each sound: what the bootstrap resamples). Of answers with
+    classes also `by_class` (a table) and `confusion` (rows: true classes, columns: answered ones).
     """
     ad = angular_distance(answers.directions, answers.targets)
     sounds, means, counts = ad_by_sound(ad, answers.sounds)
     return {
-        "metrics": _metrics(answers, slice(None)),
-        "by_room": {
-            name: _metrics(answers, answers.rooms == room) for room, name in enumerate(clips.rooms)
-        },
+        "metrics": _metrics(answers, None),
+        "by_room": {name: _metrics(answers, room) for room, name in enumerate(clips.rooms)},
         "by_azimuth": azimuth_curve(answers.directions, answers.targets),
         "by_sound": {
             "sounds": [clips.sound_ids[i] for i in sounds],
             "ad_mean": [float(m) for m in means],
             "clips": [int(c) for c in counts],
         },
+        **_class_tables(answers, clips),
     }
 
 
-def _metrics(answers: Answers, which: Any) -> dict[str, Any]:
-    return localization_metrics(
-        answers.directions[which],
-        answers.targets[which],
+def _class_tables(answers: Answers, clips: ClipSet) -> dict[str, Any]:
+    if answers.classes is None or answers.labels is None:
+        return {}
+    what = {"classes": answers.classes, "labels": answers.labels}
+    return {
+        "by_class": by_class(answers.directions, answers.targets, names=clips.classes, **what),
+        "confusion": confusion(**what, count=len(clips.classes)).tolist(),
+    }
+
+
+def _metrics(answers: Answers, room: int | None) -> dict[str, Any]:
+    """Figures over all clips, or those of one room."""
+    which: Any = slice(None) if room is None else answers.rooms == room
+    where = answers.directions[which], answers.targets[which]
+    found = localization_metrics(
+        *where,
         raw=None if answers.raw is None else answers.raw[which],
         sounds=answers.sounds[which],
     )
+    if answers.classes is not None and answers.labels is not None:
+        found |= task_metrics(*where, classes=answers.classes[which], labels=answers.labels[which])
+    if answers.slots is not None:
+        slots = dict(answers.slots)
+        rooms = slots.pop("rooms")
+        clips: Any = slice(None) if room is None else rooms == room
+        found |= source_metrics(**{name: value[clips] for name, value in slots.items()})
+    return found
 
 
 @torch.inference_mode()

@@ -60,6 +60,8 @@ def train(
 ) -> TrainingResult:
     """Train a model in place and leave it with the weights of the best validation.
 
+    loss: a function, or a module, whose parameters (learned weights of tasks) are trained along.
+
     AdamW, a linear warm-up, then a cosine decay to zero; gradients clipped to `recipe.clip_norm`;
     stopped early after `recipe.patience` validations without a better angular distance.
 
@@ -71,12 +73,15 @@ def train(
     """
     observer = observer or Silent()
     set_seed(seed)
-    optimizer = torch.optim.AdamW(
-        _groups(model, recipe.weight_decay), lr=recipe.learning_rate, fused=True
-    )
+    groups = _groups(model, recipe.weight_decay)
+    if isinstance(loss, nn.Module) and any(True for _ in loss.parameters()):
+        groups.append({"params": [*loss.parameters()], "weight_decay": 0.0})
+        loss = accelerator.prepare(loss)  # several processes: one gradient for its parameters too
+    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warmup_then_cosine(recipe))
     wrapped, optimizer = accelerator.prepare(model, optimizer)
-    progress = _Progress(model, optimizer, schedule, accelerator)
+    learned = accelerator.unwrap_model(loss) if isinstance(loss, nn.Module) else nn.Module()
+    progress = _Progress(model, learned, optimizer, schedule, accelerator)
     if checkpoints is not None:
         progress.go_on(checkpoints)
     result = progress.result
@@ -124,11 +129,13 @@ class _Progress:
     def __init__(
         self,
         model: nn.Module,
+        loss: nn.Module,
         optimizer: Any,
         schedule: torch.optim.lr_scheduler.LRScheduler,
         accelerator: Accelerator,
     ) -> None:
         self._model, self._optimizer, self._schedule = model, optimizer, schedule
+        self._loss = loss
         self._accelerator = accelerator
         self.result = TrainingResult(0, 0, math.inf, 0.0, False)
         self.best: dict[str, Tensor] = {}
@@ -168,6 +175,7 @@ class _Progress:
         self.result.seconds = self.seconds
         state = {
             "model": self._model.state_dict(),
+            "loss": self._loss.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
             "scaler": self._scaler_state(),
@@ -189,6 +197,7 @@ class _Progress:
         if state is None:
             return
         self._model.load_state_dict(state["model"])
+        self._loss.load_state_dict(state["loss"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
         if state["scaler"] is not None and self._accelerator.scaler is not None:

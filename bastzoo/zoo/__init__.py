@@ -18,6 +18,13 @@ _BAST_MAMBA = (
 )
 _LICENCE = "Apache-2.0"
 
+_GIVES = {
+    "azimuth": "vector",
+    "direction": "vector",
+    "elevation": "elevation",
+    "class": "class_logits",
+}
+
 # Exact for every backbone whose ear encoder is a function of one ear alone.
 _BLINDNESS = {
     "ADD+SP": "swapping the ears changes nothing: left and right cannot be told apart",
@@ -113,23 +120,47 @@ def bastzoo_losses() -> list[Component]:
 @hookimpl
 def bastzoo_heads() -> list[Component]:
     """What the network answers."""
+    alone = [
+        ("azimuth", "Azimuth", "(x, y) of the direction in the horizontal plane", _BAST),
+        ("direction", "Direction", "(x, y, z) of the direction, elevation included", ""),
+    ]
+    several = [
+        (("azimuth", "class"), "azimuth, and what it was"),
+        (("azimuth", "elevation", "class"), "azimuth, elevation in degrees, and what it was"),
+        (("direction", "class"), "(x, y, z) of the direction, and what it was"),
+    ]
     return [
-        Component(
-            kind="head",
-            name="azimuth",
-            target="bastzoo.zoo.heads:Azimuth",
-            summary="(x, y) of the direction in the horizontal plane",
-            citation=_BAST,
-            licence=_LICENCE,
-            gives=("vector",),
+        *(
+            Component(
+                kind="head",
+                name=name,
+                target=f"bastzoo.zoo.heads:{target}",
+                summary=summary,
+                citation=citation,
+                licence=_LICENCE,
+                gives=("vector",),
+            )
+            for name, target, summary, citation in alone
+        ),
+        *(
+            Component(
+                kind="head",
+                name="+".join(parts),
+                target="bastzoo.zoo.heads:Several",
+                summary=summary,
+                licence=_LICENCE,
+                parameters={"parts": list(parts)},
+                gives=tuple(_GIVES[part] for part in parts),
+            )
+            for parts, summary in several
         ),
         Component(
             kind="head",
-            name="direction",
-            target="bastzoo.zoo.heads:Direction",
-            summary="(x, y, z) of the direction, elevation included",
+            name="multi",
+            target="bastzoo.zoo.slots:Slots",
+            summary="several sources at a time: slots of direction, class and presence",
             licence=_LICENCE,
-            gives=("vector",),
+            gives=("vector", "class_logits", "slots"),
         ),
     ]
 
@@ -144,6 +175,14 @@ def bastzoo_frontends() -> list[Component]:
             target="bastzoo.zoo.frontends:Spectrogram",
             summary="BAST's log power spectrogram, z-scored over both ears: 129 × 61",
             citation=_BAST,
+            licence=_LICENCE,
+        ),
+        Component(
+            kind="frontend",
+            name="mel",
+            target="bastzoo.zoo.mel:Mel",
+            summary="log-mel spectrogram of 128 bands, z-scored over both ears",
+            citation="Slaney, Auditory Toolbox (1998)",
             licence=_LICENCE,
         ),
         Component(

@@ -89,17 +89,21 @@ class Spectrogram(nn.Module):
 
     def forward(self, clips: Float[Tensor, "B 2 N"]) -> Float[Tensor, "B 2 1 F T"]:
         """Return the spectrograms, mean 0 and variance 1 over each clip."""
-        decibels = self.decibels(clips)
-        # Ear by ear, then over both: so an exchange of the ears changes no bit.
-        decibels -= decibels.mean(dim=(2, 3), keepdim=True).mean(dim=1, keepdim=True)
-        spread = torch.linalg.vector_norm(decibels, dim=(2, 3), keepdim=True)
-        spread = spread.square().mean(dim=1, keepdim=True) / decibels[0, 0].numel()
-        return (decibels / spread.sqrt().clamp(min=FLATTEST_DB)).unsqueeze(2)
+        return standardised(self.decibels(clips)).unsqueeze(2)
 
     def _taper(self, dtype: torch.dtype, device: torch.device) -> Tensor:
         taper = _tukey(self.window_length)
         scale = self.full_scale / math.sqrt(self.sample_rate * taper.square().sum().item())
         return (taper * scale).to(device=device, dtype=dtype)
+
+
+def standardised(decibels: Float[Tensor, "B 2 F T"]) -> Float[Tensor, "B 2 F T"]:
+    """Decibels z-scored per clip, jointly over both ears; the input is overwritten."""
+    # Ear by ear, then over both: so an exchange of the ears changes no bit.
+    decibels -= decibels.mean(dim=(2, 3), keepdim=True).mean(dim=1, keepdim=True)
+    spread = torch.linalg.vector_norm(decibels, dim=(2, 3), keepdim=True)
+    spread = spread.square().mean(dim=1, keepdim=True) / decibels[0, 0].numel()
+    return decibels / spread.sqrt().clamp(min=FLATTEST_DB)
 
 
 @functools.lru_cache

@@ -59,6 +59,10 @@ class RecordedClips:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def directions_seen(self) -> np.ndarray:
+        """The direction of every clip, `[n, 3]`."""
+        return self._directions.numpy().astype(np.float64)
+
     def take(self, indices: Int[Tensor, " B"]) -> Batch:
         """Return the clips of these indices, `0 <= index < len(self)`, on the set's device."""
         indices = indices.cpu()
