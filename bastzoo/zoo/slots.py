@@ -159,7 +159,7 @@ def assign(cost: Float[Tensor, "B S K"], present: Tensor) -> Int[Tensor, "B S"]:
     else:
         from scipy.optimize import linear_sum_assignment
 
-        solved = [linear_sum_assignment(one)[1] for one in cost.cpu().double().numpy()]
+        solved = [linear_sum_assignment(one)[1].tolist() for one in cost.cpu().double().numpy()]
         chosen = torch.tensor(solved, device=cost.device)
     return torch.where(present, chosen, -1)
 
