@@ -196,17 +196,38 @@ def check_track(track: Track, source: DataSource) -> None:
         )
 
 
-def training_conditions(snr: Sequence[str], noise: Noise, heads: str) -> list[Condition]:
+def training_conditions(
+    snr: Sequence[str], noise: Noise, heads: str, sources: str = "1"
+) -> list[Condition]:
     """The conditions to train under that options name; none of them: the usual one.
 
     snr: `clean`, `mix` or a number of dB each. heads: `own`, or `family` for a mixture of eight.
+    sources: `2`, or `1-3` or `1,3` for a mixture.
     Raises CombinationError for anything else.
     """
     numbers = {"own": (0,), "family": FAMILY_FOR_TRAINING}.get(heads)
     if numbers is None:
         raise CombinationError(f"There are no heads {heads!r} to train on; use own or family.")
     levels = [_snr_levels(word) for word in snr] or [(CLEAN,)]
-    return [Condition(heads=numbers, snr_db=level, noise=noise) for level in levels]
+    counts = _source_counts(sources)
+    if counts != (1,) and levels != [(CLEAN,)]:
+        raise CombinationError("Clips of several sources have no noise; leave the SNR away.")
+    return [Condition(heads=numbers, snr_db=level, noise=noise, sources=counts) for level in levels]
+
+
+def _source_counts(text: str) -> tuple[int, ...]:
+    first, _, last = text.partition("-")
+    try:
+        numbers = (
+            range(int(first), int(last) + 1) if last else [int(word) for word in text.split(",")]
+        )
+    except ValueError:
+        numbers = []
+    if not numbers or not all(1 <= number <= 8 for number in numbers):
+        raise CombinationError(
+            f"{text!r} is no number of sources; give one from 1 to 8, or several: 1-3, or 1,3."
+        )
+    return tuple(sorted(set(numbers)))
 
 
 def _snr_levels(word: str) -> tuple[float | None, ...]:

@@ -211,8 +211,11 @@ class Workbench:
         tasks: how a head with several answers weighs them; of no meaning for any other head.
         """
         condition = condition or Condition()
-        self._check_sources(combination, preset, condition)
         frontend = ResolvedComponent.of(self.registry.get("frontend", combination.frontend), preset)
+        most = max(condition.sources)
+        if self.source.layout != "rendered":
+            most = self.data(environment, preset.data, condition, frontend).most_sources
+        self._check_sources(combination, preset, most)
         digest = self.digest(environment, preset.data, condition, frontend)
         parameters: dict[str, dict[str, Any]] = {}
         if self.source.layout == "csv":
@@ -236,12 +239,9 @@ class Workbench:
             tasks=tasks,
         )
 
-    def _check_sources(
-        self, combination: Combination, preset: Preset, condition: Condition
-    ) -> None:
+    def _check_sources(self, combination: Combination, preset: Preset, most: int) -> None:
         """Refuse clips of more sources than the head has answers."""
         head = self.registry.get("head", combination.head)
-        most = max(condition.sources)
         slots = preset.parameters_of(head).get("slots", _SLOTS) if "slots" in head.gives else 1
         if most > slots:
             raise CombinationError(

@@ -252,6 +252,13 @@ def _baselines(
     if workbench.source.layout == "csv":
         say("Baselines are left out: they need clips, and a CSV index holds spectrograms.")
         return
+    if any(
+        max(condition.sources) > 1
+        for track, _, _ in grids
+        for condition in (*track.conditions, *(case.condition for case in track.cases))
+    ):
+        say("Baselines are left out: they answer one source, and clips have several.")
+        return
     asked: dict[str, list[str]] = {}
     for name in workbench.registry.names("baseline"):
         available = workbench.registry.get("baseline", name).availability()

@@ -55,6 +55,13 @@ def data() -> None:
     help="The grid's azimuths, those halfway between, or a grid over the sphere.",
 )
 @click.option(
+    "--sources",
+    default="1",
+    show_default=True,
+    metavar="N|A-B",
+    help="Sounds at the same time, with --layout csv; 1-3 is a mixture.",
+)
+@click.option(
     "--frontend",
     default="spectrogram",
     show_default=True,
@@ -78,6 +85,7 @@ def render(
     heads: str,
     duration: float | None,
     directions: Any,
+    sources: str,
     frontend: str,
     gain: float | None,
     heard: Heard,
@@ -94,7 +102,7 @@ def render(
     registry = default_registry()
     registry.get("environment", environment).require()
     values = load_preset(preset)
-    (condition,) = training_conditions([snr], noise, heads)
+    (condition,) = training_conditions([snr], noise, heads, sources)
     condition = type(condition).model_validate(
         {**condition.model_dump(), "duration_ms": duration, "directions": directions}
     )

@@ -315,22 +315,34 @@ def recipe_options(command: Command) -> Command:
 
 
 def training_options(command: Command) -> Command:
-    """`--train-snr`, `--train-noise` and `--train-heads`, as one argument `conditions`."""
+    """`--train-snr`, `-noise`, `-heads` and `-sources`, as one argument `conditions`."""
 
     @functools.wraps(command)
     def collected(
-        *args: Any, train_snr: tuple[str, ...], train_noise: str, train_heads: str, **rest: Any
+        *args: Any,
+        train_snr: tuple[str, ...],
+        train_noise: str,
+        train_heads: str,
+        train_sources: str,
+        **rest: Any,
     ) -> Any:
         from bastzoo.bench.tracks import training_conditions
 
-        asked = bool(train_snr) or train_heads != "own"
+        asked = bool(train_snr) or train_heads != "own" or train_sources != "1"
         conditions: list[Condition] = []
         if asked:
             noise: Any = train_noise
-            conditions = training_conditions(train_snr, noise, train_heads)
+            conditions = training_conditions(train_snr, noise, train_heads, train_sources)
         return command(*args, conditions=conditions, **rest)
 
     for option in (
+        click.option(
+            "--train-sources",
+            default="1",
+            show_default=True,
+            metavar="N|A-B",
+            help="Sounds at the same time, for --head multi; 1-3 is a mixture.",
+        ),
         click.option(
             "--train-heads",
             type=click.Choice(["own", "family"]),

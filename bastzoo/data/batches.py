@@ -69,6 +69,10 @@ class DataSet(Protocol):
         """(C, F, T) of features that are computed already; None for clips."""
 
     @property
+    def most_sources(self) -> int:
+        """How many sources a clip has at most."""
+
+    @property
     def digest(self) -> str:
         """Hash of everything that decides the clips."""
 

@@ -25,6 +25,7 @@ from bastzoo.data.batches import SPLITS, Batch, ClipSet, Split
 from bastzoo.data.rendered import RenderedData
 from bastzoo.directions import azimuth_of, elevation_of
 from bastzoo.errors import DataError, SetupError
+from bastzoo.zoo.slots import sources_of
 
 ABOUT_FILE = "about.json"
 GAINS_FILE = "gains.csv"
@@ -114,7 +115,7 @@ def write_csv_index(
     """Write `dataset_index.csv` and the frontend's features as `[2, F, T]` arrays, half precision.
 
     Columns: input_file, class, azimuth_deg (counter-clockwise), elevation_deg, split, group (the
-    sound) and environment (the room).
+    sound) and environment (the room). A clip of several sources has a row for each.
 
     Raises DataError for a frontend with several channels, SetupError as `write_bast_folder` does.
     """
@@ -128,16 +129,19 @@ def write_csv_index(
                 "channels an ear; choose another frontend."
             )
         arrays = features[:, :, 0].cpu().numpy().astype(np.float16)
-        azimuths = np.round(azimuth_of(_directions(batch)), 3) + 0.0
-        elevations = np.round(elevation_of(_directions(batch)), 3) + 0.0
+        targets = {name: value.cpu().numpy() for name, value in sources_of(batch.targets).items()}
+        classes, present = targets["classes"], targets["present"]
+        azimuths = np.round(azimuth_of(targets["directions"].astype(np.float64)), 3) + 0.0
+        elevations = np.round(elevation_of(targets["directions"].astype(np.float64)), 3) + 0.0
         for row, array in enumerate(arrays):
             sound = clips.sound_ids[int(batch.sounds[row])]
             name = f"{split}/{len(rows):07d}_{file_name(sound)}.npy"
             np.save(target / name, array)
-            label = clips.classes[int(batch.targets["class"][row])]
-            angles = (f"{azimuths[row]:g}", f"{elevations[row]:g}")
             room = clips.rooms[int(batch.rooms[row])]
-            rows.append((name, label, *angles, split, sound, room))
+            for source in np.flatnonzero(present[row]).tolist():
+                label = clips.classes[int(classes[row, source])]
+                angles = (f"{azimuths[row, source]:g}", f"{elevations[row, source]:g}")
+                rows.append((name, label, *angles, split, sound, room))
 
     with _folder(folder, data, "csv") as aside:
         for split in SPLITS:
@@ -165,7 +169,7 @@ def file_name(sound: str) -> str:
 
 def _check_nameable(condition: Condition) -> str:
     """The noise as a part of BAST's names, `_SNR_20`; DataError for what they have no word for."""
-    plain = condition.heads == (0,) and condition.directions == "grid"
+    plain = condition.heads == (0,) and condition.directions == "grid" and condition.sources == (1,)
     if not plain or len(condition.snr_db) > 1:
         raise DataError(
             f"A BAST folder's file names cannot tell {condition}; render one SNR with the data's own "

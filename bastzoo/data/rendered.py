@@ -209,6 +209,11 @@ class RenderedData:
             corpora=self._corpora,
         )
 
+    @property
+    def most_sources(self) -> int:
+        """How many sources a clip has at most."""
+        return max(self.condition.sources)
+
     def split(self, name: Split) -> RenderedClips:
         """The clips of one split, made on first use and kept."""
         if name not in self._splits:

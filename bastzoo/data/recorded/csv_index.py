@@ -10,7 +10,7 @@ import csv
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -56,6 +56,8 @@ class _Row:
     split: int | None
     group: str
     room: str
+    others: list[_Row] = field(default_factory=list)
+    """Further rows of the same file: the other sources of the clip."""
 
 
 def read_csv_index(
@@ -63,9 +65,10 @@ def read_csv_index(
 ) -> RecordedIndex:
     """The index of a CSV file with the columns `input_file`, `class`, `azimuth_deg`, `elevation_deg`.
 
-    Files are relative to the CSV's folder, or absolute. An optional column `split` says train,
-    validation or test; without it 80, 10 and 10 % of the groups are drawn. Rows with one value in an
-    optional column `group` stay in one split. An optional column `environment` (or `room`) names rooms.
+    Files are relative to the CSV's folder, or absolute. Rows with one file are the sources of one clip.
+    An optional column `split` says train, validation or test; without it 80, 10 and 10 % of the groups are
+    drawn. Rows with one value in an optional column `group` stay in one split. An optional column
+    `environment` (or `room`) names rooms.
 
     Rows that cannot be used are in the index's faults. Raises DataError when the file itself cannot be
     used, or no row can.
@@ -83,7 +86,7 @@ def read_csv_index(
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{str(path)!r} cannot be read: {reason}.") from error
-    rows = _existing(path, _unrepeated(path, rows, faults), faults)
+    rows = _existing(path, _clips(path, rows, faults), faults)
     if not rows:
         refuse(f"{str(path)!r} has no row that can be used.", faults)
     return _index(path, rows, azimuth_direction, faults)
@@ -228,19 +231,46 @@ def _angle(name: str, cells: dict[str, str], low: int, high: int, wrong: list[st
     return angle
 
 
-def _unrepeated(path: Path, rows: list[_Row], faults: Faults) -> list[_Row]:
-    first: dict[str, int] = {}
-    kept = []
+def _clips(path: Path, rows: list[_Row], faults: Faults) -> list[_Row]:
+    """One row a file; further rows of the file are its further sources."""
+    first: dict[str, _Row] = {}
     for row in rows:
-        before = first.setdefault(row.file, row.number)
-        if before == row.number:
-            kept.append(row)
+        clip = first.setdefault(row.file, row)
+        if clip is row:
+            continue
+        where = f"{path.name}, row {row.number}"
+        for other in (clip, *clip.others):
+            same = (row.label, row.azimuth, row.elevation)
+            if same == (other.label, other.azimuth, other.elevation):
+                faults.add(where, f"says what row {other.number} says already; remove one")
+                break
         else:
-            faults.add(
-                f"{path.name}, row {row.number}",
-                f"{row.file!r} is in row {before} already; a clip has one source, so remove one",
-            )
-    return kept
+            if (row.split, row.group, row.room) != (clip.split, clip.group, clip.room):
+                faults.add(
+                    where,
+                    f"is a source of {row.file!r}, as row {clip.number} is, with another split, group "
+                    "or environment; a clip has one of each",
+                )
+                continue
+            clip.others.append(row)
+    return list(first.values())
+
+
+def _further_sources(rows: list[_Row], classes: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Class, azimuth and elevation of the sources behind the first, `[n, M]`; -1 and NaN for none."""
+    most = max(len(row.others) for row in rows)
+    found = {
+        "label": np.full((len(rows), most), -1, dtype=np.int64),
+        "azimuth": np.full((len(rows), most), np.nan),
+        "elevation": np.full((len(rows), most), np.nan),
+    }
+    place = {name: number for number, name in enumerate(classes)}
+    for number, row in enumerate(rows):
+        for source, other in enumerate(row.others):
+            found["label"][number, source] = place[other.label]
+            found["azimuth"][number, source] = other.azimuth
+            found["elevation"][number, source] = other.elevation
+    return found
 
 
 def _existing(path: Path, rows: list[_Row], faults: Faults) -> list[_Row]:
@@ -272,7 +302,9 @@ def _index(
     rows = sorted(rows, key=lambda row: row.file)
     sound_ids, sound = numbered([row.group for row in rows])
     rooms, room = numbered([row.room for row in rows])
-    classes, label = _classes([row.label for row in rows])
+    classes, every = _classes([source.label for row in rows for source in (row, *row.others)])
+    first = np.cumsum([0, *(1 + len(row.others) for row in rows)])[:-1]
+    label = every[first]
     if any(row.split is None for row in rows):
         split = _drawn(path, sound, sound_ids, label, faults)
         keep = np.ones(len(rows), dtype=bool)
@@ -280,13 +312,20 @@ def _index(
         split = np.array([row.split for row in rows], dtype=np.int8)
         keep = _in_one_split(path, rows, sound, split, faults)
         _hold_out_validation(sound, sound_ids, label, split, keep)
-    known = np.unique(label[keep & (split == TRAIN)])
-    for place in np.flatnonzero(keep & ~np.isin(label, known)).tolist():
-        keep[place] = False
-        faults.add(
-            f"{path.name}, row {rows[place].number}",
-            f"its class {rows[place].label!r} is in no row of train; add some or remove the row",
-        )
+    more = _further_sources(rows, classes)
+    in_train = keep & (split == TRAIN)
+    known = np.unique(np.concatenate([label[in_train], more["label"][in_train].ravel(), [-1]]))
+    for place in np.flatnonzero(keep).tolist():
+        for source, number in zip(
+            (rows[place], *rows[place].others), (label[place], *more["label"][place]), strict=False
+        ):
+            if number not in known:
+                keep[place] = False
+                faults.add(
+                    f"{path.name}, row {source.number}",
+                    f"its class {source.label!r} is in no row of train; add some or remove the row",
+                )
+                break
     for number, name in enumerate(SPLITS):
         if not (keep & (split == number)).any():
             refuse(f"{str(path)!r} has no row for the split {name!r} that can be used.", faults)
@@ -304,6 +343,9 @@ def _index(
         rooms=rooms,
         classes=classes,
         faults=faults,
+        more_label=more["label"],
+        more_azimuth=counter_clockwise(more["azimuth"], azimuth_direction),
+        more_elevation=more["elevation"],
     )
     return index if keep.all() else index.select(keep)
 

@@ -55,6 +55,7 @@ class RecordedClips:
         self._labels = torch.from_numpy(index.label[self.rows])
         directions = direction_from_angles(index.azimuth[self.rows], index.elevation[self.rows])
         self._directions = torch.from_numpy(directions.astype(np.float32))
+        self._sources = _all_sources(index, self.rows, directions)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -71,6 +72,7 @@ class RecordedClips:
             targets={
                 "direction": self._directions[indices].to(self.device),
                 "class": self._labels[indices].to(self.device),
+                **{name: v[indices].to(self.device) for name, v in self._sources.items()},
             },
             sounds=self._sounds[indices].to(self.device),
             rooms=self._rooms[indices].to(self.device),
@@ -115,6 +117,11 @@ class RecordedData:
         """(C, F, T) of the features that models take; None when they take clips."""
         _, channels, bands, frames = self.cache.manifest.shape
         return (channels, bands, frames) if self.hears_features else None
+
+    @property
+    def most_sources(self) -> int:
+        """How many sources a clip has at most."""
+        return self.index.most_sources
 
     @cached_property
     def digest(self) -> str:
@@ -214,6 +221,22 @@ def _usual_frontend() -> Component:
     from bastzoo.plugins import default_registry
 
     return default_registry().get("frontend", "spectrogram")
+
+
+def _all_sources(
+    index: RecordedIndex, rows: np.ndarray, directions: np.ndarray
+) -> dict[str, Tensor]:
+    """Targets of all sources of the clips, the first among them; nothing where each clip has one."""
+    if index.most_sources == 1:
+        return {}
+    more = direction_from_angles(index.more_azimuth[rows], index.more_elevation[rows])
+    labels = np.concatenate([index.label[rows, None], index.more_label[rows]], axis=1)
+    every = np.concatenate([directions[:, None], more], axis=1).astype(np.float32)
+    return {
+        "directions": torch.from_numpy(every),
+        "classes": torch.from_numpy(labels),
+        "present": torch.from_numpy(labels >= 0),
+    }
 
 
 def _present(names: tuple[str, ...], numbers: np.ndarray) -> tuple[tuple[str, ...], Tensor]:

@@ -32,6 +32,8 @@ class RecordedIndex:
     split [n] int8, sound, room and label [n] int64 index `SPLITS`, `sound_ids`, `rooms` and `classes`.
     azimuth, elevation: [n] float64, degrees; azimuths counter-clockwise, +90 left, (-180, 180].
     faults: one for each row that is left out; the caller decides whether to go on without them.
+    more_label, more_azimuth, more_elevation: [n, M], of the further sources of clips with several; -1 and
+        NaN where there is none. M is 0 where every clip has one.
     """
 
     kind: Literal["bast", "csv"]
@@ -47,6 +49,14 @@ class RecordedIndex:
     rooms: tuple[str, ...]
     classes: tuple[str, ...]
     faults: Faults = field(default_factory=Faults)
+    more_label: np.ndarray = field(default_factory=lambda: np.empty((0, 0), dtype=np.int64))
+    more_azimuth: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    more_elevation: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+
+    @property
+    def most_sources(self) -> int:
+        """How many sources a clip has at most."""
+        return 1 + self.more_label.shape[1]
 
     def __len__(self) -> int:
         return len(self.files)
@@ -58,7 +68,9 @@ class RecordedIndex:
     def select(self, rows: Bool[np.ndarray, " n"] | Int[np.ndarray, " m"]) -> RecordedIndex:
         """The index with these rows only, by mask or by position; names and faults stay as they are."""
         chosen = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows)
-        columns = ("split", "sound", "room", "label", "azimuth", "elevation")
+        columns = ["split", "sound", "room", "label", "azimuth", "elevation"]
+        if self.most_sources > 1:
+            columns += ["more_label", "more_azimuth", "more_elevation"]
         return replace(
             self,
             files=tuple(self.files[row] for row in chosen.tolist()),
@@ -84,6 +96,9 @@ class RecordedIndex:
         # All classes, with and without rows: a head has an output for each.
         state = blake2b(_hashes((self.kind, *self.classes)).tobytes(), digest_size=8)
         state.update(rows[np.array(order, dtype=np.int64)].tobytes())
+        if self.most_sources > 1:  # clips of one source keep the digests that they had
+            for column in (self.more_label, self.more_azimuth, self.more_elevation):
+                state.update(column[order].astype("<f8").tobytes())
         return state.hexdigest()
 
 
@@ -134,8 +149,8 @@ def _sparing_classes(
 
 
 def counter_clockwise(
-    azimuth: Real[np.ndarray, " n"], direction: AzimuthDirection
-) -> Float[np.ndarray, " n"]:
+    azimuth: Real[np.ndarray, "*n"], direction: AzimuthDirection
+) -> Float[np.ndarray, "*n"]:
     """Azimuths as the project counts them: degrees counter-clockwise, (-180, 180], +90 left.
 
     azimuth: degrees from -360 to 360, counted in `direction`. Raises DataError for another direction.
