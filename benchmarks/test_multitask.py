@@ -1,4 +1,4 @@
-"""What do more tasks on one trunk cost? A training step of heads with several answers, against localization alone.
+"""What do more tasks on one trunk cost? A training step of several answers, against localization alone.
 
 Run with: make perf (or pytest benchmarks/test_multitask.py -o addopts="").
 """
