@@ -18,8 +18,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 bench: $(INSTALLED)
 	$(BIN)/bastzoo bench --backbone mamba --integ SUB
 
+# Most of the suite's time is processes that start: several workers, whole files each.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -p no:benchmark
 
 # What takes longer than a minute: 200 kills, a Ray cluster that loses a node.
 soak: $(INSTALLED)
