@@ -204,6 +204,10 @@ def bastzoo_heads() -> list[Component]:  # type: ignore[empty-body]
     outputs. `vector`, `[B, 2]` or `[B, 3]`, is what the built-in losses read. `parameters` are
     keyword arguments that the record fixes.
 
+    A head that also says what a sound was or how high gives `class_logits` (`[B, C]`) or `elevation`
+    (`[B]`, degrees): these are scored beside the localization loss (docs/multitask.md). It is called
+    with `classes`, the names that the data gives, and `decode` returns `class` (`[B]`, positions) too.
+
     ```python
     # sector_head/__init__.py
     from bastzoo import Component, hookimpl
