@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -55,23 +55,29 @@ class Combination(_Frozen):
 
     def components(self, registry: Registry) -> dict[str, Component]:
         """Look up every component by kind. Raises ComponentError for an unknown name and
-        CombinationError when the loss needs an output that the head does not give.
+        CombinationError when the loss needs an output that the head does not give, or the backbone
+        something that the frontend does not.
         """
         found = {kind: registry.get(kind, getattr(self, kind)) for kind in COMBINATION_KINDS}
-        missing = sorted(set(found["loss"].needs) - set(found["head"].gives))
-        if missing:
-            raise CombinationError(
-                f"The loss {found['loss'].name!r} needs the output {', '.join(map(repr, missing))}, "
-                f"which the head {found['head'].name!r} does not give "
-                f"(it gives {', '.join(map(repr, found['head'].gives)) or 'nothing'}); "
-                "choose another loss or another head."
-            )
+        for reader, giver in (("loss", "head"), ("backbone", "frontend")):
+            _check_fit(found[reader], found[giver])
         return found
 
     def canonical(self, registry: Registry) -> Combination:
         """The same combination with every name spelled as its component spells it."""
         found = self.components(registry)
         return self.model_copy(update={kind: found[kind].name for kind in COMBINATION_KINDS})
+
+
+def _check_fit(reader: Component, giver: Component) -> None:
+    missing = sorted(set(reader.needs) - set(giver.gives))
+    if missing:
+        raise CombinationError(
+            f"The {reader.kind} {reader.name!r} needs {', '.join(map(repr, missing))}, "
+            f"which the {giver.kind} {giver.name!r} does not give "
+            f"(it gives {', '.join(map(repr, giver.gives)) or 'nothing of a name'}); "
+            f"choose another {reader.kind} or another {giver.kind}."
+        )
 
 
 class Tasks(_Frozen):
@@ -171,6 +177,26 @@ class Preset(_Frozen):
             first = error.errors()[0]
             raise PresetError(f"{first['loc'][0]} {first['input']}: {first['msg']}.") from error
         return self.model_copy(update={"name": f"{self.name}+{words}", "recipe": recipe})
+
+    def with_pretrained(self, backbones: Sequence[Component]) -> Preset:
+        """The preset with pretrained weights for these backbones, under a name that says so.
+
+        Raises CombinationError for a backbone that has none: whose record has no parameter `pretrained`.
+        """
+        without = [c.name for c in backbones if "pretrained" not in c.parameters]
+        if without:
+            raise CombinationError(
+                f"The backbone {without[0]!r} has no pretrained weights; leave --pretrained away, or "
+                "choose another backbone (timm/resnet18 of the plugin bastzoo-timm, say)."
+            )
+        names = [f"backbone.{component.name}" for component in backbones]
+        changed = {n: {**self.parameters.get(n, {}), "pretrained": True} for n in names}
+        return self.model_copy(
+            update={
+                "name": f"{self.name}+pretrained",
+                "parameters": {**self.parameters, **changed},
+            }
+        )
 
     def check_parameters(self, registry: Registry) -> None:
         """Raise PresetError or ComponentError when `[parameters]` names what is not there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from einops import rearrange
@@ -11,6 +12,9 @@ from torch import Tensor, nn
 
 from bastzoo.errors import CombinationError
 from bastzoo.registry import Component
+
+CREDIBLE_LEVELS = tuple(round(0.1 * level, 1) for level in range(1, 10))
+"""Probabilities of the caps whose radii a head that says how sure it is decodes to (`radii`)."""
 
 
 @runtime_checkable
@@ -26,7 +30,12 @@ class Frontend(Protocol):
 
 @runtime_checkable
 class Backbone(Protocol):
-    """A module that makes tokens, and the encoders that change them."""
+    """A module that makes tokens, and the encoders that change them.
+
+    Where an ear needs another encoder than both ears joined (a convolutional network that makes the
+    tokens, say), a method `ear_encoder()` makes it, and `embed` may give it anything that has a row an
+    ear.
+    """
 
     dim: int
     """Width of the tokens that `embed` gives."""
@@ -57,7 +66,11 @@ class Head(Protocol):
         """Return the outputs that a loss compares with its targets."""
 
     def decode(self, outputs: Mapping[str, Tensor], /) -> dict[str, Tensor]:
-        """Return what the outputs mean: `direction` `[B, 3]`, and what else the head answers."""
+        """Return what the outputs mean: `direction` `[B, 3]`, and what else the head answers.
+
+        `class` `[B]`, a position; `radii` `[B, 9]`, degrees: how far from the direction the true one
+        lies at most with each of the probabilities `CREDIBLE_LEVELS`, as the head believes.
+        """
 
 
 class BinauralLocalizer(nn.Module):
@@ -86,7 +99,8 @@ class BinauralLocalizer(nn.Module):
         self.backbone = backbone
         self.integration = integration
         encoders = 1 if sharing == "SP" else 2
-        self.ears = nn.ModuleList(backbone.encoder(backbone.dim) for _ in range(encoders))
+        ear_encoder = getattr(backbone, "ear_encoder", partial(backbone.encoder, backbone.dim))
+        self.ears = nn.ModuleList(ear_encoder() for _ in range(encoders))
         width = integration.width(backbone.dim)
         self.fusion = backbone.encoder(width)
         self.head = head(width)
@@ -130,10 +144,11 @@ def build_localizer(
     that it requires is missing.
     """
     frontend = components["frontend"].build(**size)
+    backbone = components["backbone"].build(**size, input_shape=frontend.output_shape(samples))
     return BinauralLocalizer(
         frontend=frontend,
-        backbone=components["backbone"].build(**size, input_shape=frontend.output_shape(samples)),
-        integration=components["integration"].build(**size),
+        backbone=backbone,
+        integration=components["integration"].build(**{**size, "dim": backbone.dim}),
         head=lambda width: components["head"].build(**size, width=width),
         sharing=sharing,
     )
@@ -144,5 +159,5 @@ def parameter_count(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def _ears(tokens: Float[Tensor, "ears N D"]) -> tuple[Float[Tensor, "B N D"], ...]:
-    return tuple(rearrange(tokens, "(b ear) n d -> ear b n d", ear=2))
+def _ears(tokens: Float[Tensor, "ears ..."]) -> tuple[Float[Tensor, "B ..."], ...]:
+    return tuple(rearrange(tokens, "(b ear) ... -> ear b ...", ear=2))

@@ -31,6 +31,9 @@ KINDS = (
 
 _TARGET = re.compile(r"[\w.]+:[\w.]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+/-]*")
+_ANY = "/*"
+_MANY = 60
+"""Names that an error lists at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Component:
     name: what users type; compared without case, unique within its kind.
     target: `"package.module:attribute"`, imported when the component is built.
     summary: one line for `bastzoo list`.
-    citation: the paper or standard it comes from (empty for none).
+    citation: the paper or standard it comes from (`none` where there is none).
     licence: SPDX identifier of the code behind `target`.
     version: raised by the author when a change makes old results incomparable; part of a run's key.
     requires: importable modules that must be installed.
@@ -60,6 +63,11 @@ class Component:
     gives: names of the outputs that a head produces.
     blindness: what a model with this component provably cannot tell, keyed by integration and sharing
         (`{"ADD+SP": "left and right", ...}`); the tests assert it to the last bit.
+    members: for a record that stands for a whole family, with a name that ends in `/*`:
+        `"module:function"` returning the members' names; it must be quick and import no torch. A member is
+        looked up as `family/name`, and its target gets the keyword argument `member`.
+    budget: what a training step of 16 clips at the sizes of `quick` takes on a CPU: `ms`, milliseconds
+        on one thread, and `mib`, memory for weights, Adam and what the backward pass keeps.
     distribution: filled in by the plugin host.
     """
 
@@ -76,6 +84,8 @@ class Component:
     needs: tuple[str, ...] = ()
     gives: tuple[str, ...] = ()
     blindness: Mapping[str, str] = field(default_factory=dict)
+    members: str = ""
+    budget: Mapping[str, float] = field(default_factory=dict)
     distribution: str = ""
 
     def __post_init__(self) -> None:
@@ -84,7 +94,7 @@ class Component:
                 f"The component {self.name!r} has the kind {self.kind!r}, which bastzoo does not "
                 f"know; use one of {', '.join(KINDS)}."
             )
-        if not _NAME.fullmatch(self.name):
+        if not _NAME.fullmatch(self.name.removesuffix(_ANY) if self.members else self.name):
             raise ComponentError(
                 f"A {self.kind} is named {self.name!r}; a name starts with a letter or a digit and "
                 "holds letters, digits and _ . + / - only."
@@ -93,6 +103,15 @@ class Component:
             raise ComponentError(
                 f"The {self.kind} {self.name!r} has the target {self.target!r}; "
                 'write it as "package.module:attribute".'
+            )
+        if self.members and not self.name.endswith(_ANY):
+            raise ComponentError(
+                f"The {self.kind} {self.name!r} has members; a family's name ends in {_ANY!r}."
+            )
+        if unknown := sorted(set(self.budget) - {"ms", "mib"}):
+            raise ComponentError(
+                f"The {self.kind} {self.name!r} has a budget of {', '.join(unknown)}; "
+                "state ms and mib."
             )
         if not self.summary.strip():
             raise ComponentError(f"The {self.kind} {self.name!r} has no summary; give it one line.")
@@ -135,6 +154,28 @@ class Component:
         except Exception as error:  # a probe is third-party code: its failure is a reason, not ours
             return Availability(False, f"its probe {self.probe!r} failed: {error}")
         return result if isinstance(result, Availability) else Availability(bool(result))
+
+    def family(self) -> tuple[str, ...]:
+        """Names of the members of a family, each with the family's prefix; none for a single component.
+
+        Raises ComponentError when they cannot be had.
+        """
+        if not self.members:
+            return ()
+        module_name, _, attribute = self.members.partition(":")
+        try:
+            names = tuple(getattr(importlib.import_module(module_name), attribute)())
+        except Exception as error:  # third-party code: its defect is a sentence
+            raise ComponentError(
+                f"The members of the {self.kind} {self.name!r} cannot be listed: "
+                f"{type(error).__name__}: {error}."
+            ) from error
+        return tuple(f"{self.name.removesuffix(_ANY)}/{name}" for name in names)
+
+    def member(self, name: str) -> Component:
+        """The record of a member of this family, by its whole name."""
+        _, _, short = name.partition("/")
+        return replace(self, name=name, members="", parameters={**self.parameters, "member": short})
 
     def require(self) -> None:
         """Raise SetupError, with the reason, when the component cannot run here."""
@@ -205,19 +246,36 @@ class Registry:
             raise ComponentError(reason)
         named = self._by_kind[kind]
         component = named.get(name.lower())
-        if component is None:
-            raise ComponentError(unknown_name(kind, name, [c.name for c in named.values()]))
-        return component
+        if component is not None and not component.members:
+            return component
+        known = [c.name for c in named.values()]
+        if (family := named.get(f"{name.partition('/')[0].lower()}{_ANY}")) is not None:
+            if (member := _spelled(name, family.family())) is not None:
+                return family.member(member)
+            if "/" in name:
+                known = list(family.family())
+        raise ComponentError(unknown_name(kind, name, known))
 
     def names(self, kind: str) -> list[str]:
-        """Names of one kind, in the order of registration."""
+        """Names of one kind, in the order of registration; families are left out."""
         _check_kind(kind)
-        return [component.name for component in self._by_kind[kind].values()]
+        return [c.name for c in self._by_kind[kind].values() if not c.members]
 
     def match(self, kind: str, pattern: str) -> list[Component]:
-        """Components whose name matches a shell wildcard, without regard to case."""
+        """Components whose name matches a shell wildcard, without regard to case.
+
+        A family is one component for `*`, and its members for a pattern that names it.
+        """
         _check_kind(kind)
-        return [c for n, c in self._by_kind[kind].items() if fnmatchcase(n, pattern.lower())]
+        pattern = pattern.lower()
+        found = []
+        for name, component in self._by_kind[kind].items():
+            if component.members and pattern.startswith(name.removesuffix("*")):
+                fitting = [m for m in component.family() if fnmatchcase(m.lower(), pattern)]
+                found += [component.member(member) for member in fitting]
+            elif fnmatchcase(name, pattern):
+                found.append(component)
+        return found
 
     def __iter__(self) -> Iterator[Component]:
         for named in self._by_kind.values():
@@ -237,6 +295,15 @@ def collision_sentence(components: Sequence[Component]) -> str:
     )
 
 
+def _spelled(name: str, members: Sequence[str]) -> str | None:
+    """A member's name as its family spells it; behind a dot it may have a tag (of its weights)."""
+    by_name = {member.lower(): member for member in members}
+    stem, dot, tag = name.partition(".")
+    if name.lower() in by_name:
+        return by_name[name.lower()]
+    return f"{by_name[stem.lower()]}{dot}{tag}" if stem.lower() in by_name and tag else None
+
+
 def _installed(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
@@ -254,4 +321,6 @@ def unknown_name(what: str, name: str, known: list[str]) -> str:
     lowered = {k.lower(): k for k in known}
     close = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.5)
     hint = f" Did you mean {lowered[close[0]]!r}?" if close else ""
-    return f"There is no {what} named {name!r}.{hint} Known: {', '.join(known) or 'none'}."
+    more = f", ... ({len(known)} in all)" if len(known) > _MANY else ""
+    listed = ", ".join(known[:_MANY]) or "none"
+    return f"There is no {what} named {name!r}.{hint} Known: {listed}{more}."

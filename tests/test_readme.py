@@ -46,7 +46,7 @@ def test_the_table_of_the_readme_is_that_of_the_leaderboard() -> None:
 
 
 def test_every_command_of_the_readme_exists() -> None:
-    named = set(re.findall(r"^    bastzoo (\w+)", README, flags=re.MULTILINE))
+    named = set(re.findall(r"^    bastzoo ([\w-]+)", README, flags=re.MULTILINE))
     assert named == set(cli.list_commands(click.Context(cli)))
 
 

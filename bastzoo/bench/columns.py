@@ -199,6 +199,8 @@ _ALL = (
     _metric("folded-ad", "Folded AD", "folded_ad", degrees),
     _metric("hemifield-gap", "Hemifield gap", "hemifield_gap", degrees),
     _metric("elevation", "Elevation", "elevation_error", degrees),
+    _metric("calibration", "Calibration error", "calibration_error", percent),
+    _metric("radius", "50 % radius", "radius_50", degrees),
     _cost("parameters", "Parameters", "parameters", "parameters", lambda n: f"{n / 1e3:,.0f} k"),
     _cost("macs", "MACs", "macs", "macs", lambda n: f"{n / 1e6:,.1f} M"),
     _cost("latency", "Latency", "latency_ms", "latency_p50_ms", lambda ms: f"{ms:.1f} ms"),

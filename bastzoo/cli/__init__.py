@@ -34,6 +34,8 @@ COMMANDS = {
     "data": ("bastzoo.cli.data:data", "Render clips to disk, convert recordings, describe data."),
     "list": ("bastzoo.cli.list:list_components", "List the components: backbones, losses, ..."),
     "plugins": ("bastzoo.cli.plugins:plugins", "List the plugins, with what is wrong with them."),
+    "check": ("bastzoo.cli.check:check", "Check whether a component keeps its kind's promises."),
+    "new-plugin": ("bastzoo.cli.new_plugin:new_plugin", "Write a plugin package to start from."),
     "doctor": ("bastzoo.cli.doctor:doctor", "Check versions, devices, scan kernels and plugins."),
 }
 """Name of each command -> where it lives, and its line in `bastzoo --help`."""

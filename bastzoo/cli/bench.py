@@ -16,6 +16,7 @@ from bastzoo.cli.options import (
     check_tasks,
     checkpoint_option,
     data_options,
+    pretrained_option,
     task_options,
     training_options,
     usual_head,
@@ -53,7 +54,7 @@ def _axis(name: str, parameter: str, text: str) -> Callable[[Command], Command]:
     multiple=True,
     metavar="NAME",
     help="Question to answer: cross-environment, snr, snr-white, duration, unseen-head, off-grid, "
-    "full-sphere, multitask, sources, sources, or an environment; repeatable.",
+    "full-sphere, multitask, sources, or an environment; repeatable.",
 )
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), metavar="N")
 @click.option(
@@ -79,6 +80,7 @@ def _axis(name: str, parameter: str, text: str) -> Callable[[Command], Command]:
     help="Where to run: local, ray.",
 )
 @click.option("--address", metavar="ADDRESS", help="Of the cluster, for --executor ray.")
+@pretrained_option
 @task_options
 @checkpoint_option
 @training_options
@@ -95,6 +97,7 @@ def bench(
     jobs: int,
     executor: str,
     address: str | None,
+    pretrained: bool,
     tasks: Tasks | None,
     checkpoint_every: float,
     conditions: list[Condition],
@@ -135,12 +138,15 @@ def bench(
             chosen, registry, layout=heard.source.layout, usual_head=_usual_head(track, tasks)
         )
         check_tasks(tasks, axes["head"], registry)
-        several = is_all(chosen["head"]) or is_all(chosen["loss"])
+        several = any(is_all(chosen[kind]) for kind in ("head", "loss", "backbone", "frontend"))
         grid = combinations(axes, registry, skip_misfits=several)
         track = with_conditions(track, conditions)
         grids.append((track, track.environments or axes["environment"], grid))
     values = load_preset(preset)
     values.check_parameters(registry)
+    if pretrained:
+        backbones = {c.backbone for _, _, grid in grids for c in grid}
+        values = values.with_pretrained([registry.get("backbone", n) for n in sorted(backbones)])
     store = RunStore(out)
     if not dry_run:
         store.prepare()

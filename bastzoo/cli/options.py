@@ -73,6 +73,15 @@ def checkpoint_option(command: Command) -> Command:
     )(command)
 
 
+def pretrained_option(command: Command) -> Command:
+    """`--pretrained`."""
+    return click.option(
+        "--pretrained",
+        is_flag=True,
+        help="Begin with the weights that a backbone comes with (timm/NAME of bastzoo-timm).",
+    )(command)
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What the data options say: where clips come from, and where their features are kept."""

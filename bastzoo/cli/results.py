@@ -45,6 +45,9 @@ _METRICS = (
     ("count_accuracy", "number of sources right", "%"),
     ("f20", "F20: right class within 20°", "%"),
     ("er20", "ER20", ""),
+    ("calibration_error", "calibration error", "%"),
+    ("radius_50", "radius of the 50 % cap, median", "°"),
+    ("ad_surest_half", "AD of the half that it is surest of", "°"),
     ("invalid", "answers without a direction", ""),
 )
 
@@ -61,6 +64,7 @@ def print_run(record: RunRecord, path: Path | None, *, as_json: bool) -> None:
     if record.evaluation is not None:
         _print_metrics(record.name, {record.evaluation.environment: record.evaluation})
         _print_classes(record.evaluation)
+        _print_calibration(record.evaluation)
     if record.training is not None and record.cost is not None:
         click.echo(
             f"\n{record.cost.parameters:,} parameters, {record.cost.macs / 1e6:.1f} M MACs a clip, "
@@ -179,6 +183,19 @@ def _print_classes(evaluation: Evaluation) -> None:
     click.echo("\nClasses; on the right, as which class its clips were answered:\n")
     align = ["right", "left", *["right"] * 5, "left"]
     click.echo(tabulate(rows, headers=headers, colalign=align, disable_numparse=True))
+
+
+def _print_calibration(evaluation: Evaluation) -> None:
+    """How often the true direction lies within the caps that a model gives, beside how often it says."""
+    if evaluation.metrics.get("calibration_error") is None:
+        return
+    levels = range(10, 100, 10)
+    said = ["believed", *(f"{level} %" for level in levels)]
+    found = ["found", *(_value(evaluation.metrics[f"coverage_{level}"], "%") for level in levels)]
+    click.echo(
+        "\nCalibration: how often the true direction lies within the caps around the answers:\n"
+    )
+    click.echo(tabulate([found], headers=said, stralign="right", disable_numparse=True))
 
 
 def print_records(records: list[RunRecord], on_tracks: list[TrackRecord]) -> None:

@@ -12,6 +12,7 @@ from bastzoo.cli.options import (
     check_tasks,
     checkpoint_option,
     data_options,
+    pretrained_option,
     recipe_options,
     task_options,
     training_options,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 )
 @click.option("--frontend", metavar="NAME", help="Default: spectrogram, or precomputed with --csv.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@pretrained_option
 @recipe_options
 @task_options
 @checkpoint_option
@@ -51,6 +53,7 @@ def train(
     head: str | None,
     frontend: str | None,
     seed: int,
+    pretrained: bool,
     recipe: dict[str, Any],
     tasks: Tasks | None,
     checkpoint_every: float,
@@ -98,6 +101,8 @@ def train(
         raise click.UsageError("--train-snr names one ratio (or `mix`) for one run.")
     values = load_preset(preset)
     values.check_parameters(registry)
+    if pretrained:
+        values = values.with_pretrained([registry.get("backbone", combination.backbone)])
     values = values.with_recipe(**{k: v for k, v in recipe.items() if k != "epochs"})
     store = RunStore(out)
     store.prepare()

@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
 from bastzoo.data.batches import Batch, ClipSet
+from bastzoo.engine.calibration import calibration_metrics
 from bastzoo.engine.metrics import (
     ad_by_sound,
     angular_distance,
@@ -39,6 +40,7 @@ class Answers:
     sounds, rooms: `[n]`, positions within the split.
     classes, labels: `[n]`, positions of the class that was answered and of the true one; None for a
         model that says nothing of classes.
+    radii: `[n, 9]`, degrees, of a model that says how sure it is (`engine.calibration`).
     slots: of a model that answers several sources, what it answered of each clip and what was there
         (the arguments of `source_metrics`). Then every source is a row of the arrays above, with the
         answer of the slot that fits it best.
@@ -51,6 +53,7 @@ class Answers:
     rooms: np.ndarray
     classes: np.ndarray | None = None
     labels: np.ndarray | None = None
+    radii: np.ndarray | None = None
     slots: dict[str, np.ndarray] | None = None
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -91,6 +94,8 @@ def localize(model: nn.Module, clips: ClipSet, *, batch: int, accelerator: Accel
         rows["rooms"].append(part.rooms)
         if "vector" in outputs:
             rows["raw"].append(outputs["vector"])
+        if "radii" in decoded:
+            rows["radii"].append(decoded["radii"])
         if "class" in decoded:
             rows["classes"].append(decoded["class"])
             rows["labels"].append(part.targets["class"])
@@ -196,6 +201,8 @@ def _metrics(answers: Answers, room: int | None) -> dict[str, Any]:
     )
     if answers.classes is not None and answers.labels is not None:
         found |= task_metrics(*where, classes=answers.classes[which], labels=answers.labels[which])
+    if answers.radii is not None:
+        found |= calibration_metrics(*where, answers.radii[which])
     if answers.slots is not None:
         slots = dict(answers.slots)
         rooms = slots.pop("rooms")

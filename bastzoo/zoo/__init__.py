@@ -16,7 +16,10 @@ _BAST_MAMBA = (
     "Kuang, van der Heijden, Mehrkanoon, BAST-Mamba: Binaural Audio Spectrogram Mamba Transformer "
     "for Binaural Sound Localization, Neurocomputing (2025)"
 )
+_TEMPLATE = "after May et al., IEEE Trans. Audio Speech Lang. Process. 19:1 (2011)"
+_RAY = "Moritz et al., Ray, arXiv:1712.05889 (2018)"
 _LICENCE = "Apache-2.0"
+_NONE = "none"
 
 _GIVES = {
     "azimuth": "vector",
@@ -45,6 +48,7 @@ def bastzoo_backbones() -> list[Component]:
             licence=_LICENCE,
             probe="bastzoo.zoo.backbones:mamba_availability",
             blindness=_BLINDNESS,
+            budget={"ms": 40, "mib": 30},
         ),
         Component(
             kind="backbone",
@@ -54,6 +58,7 @@ def bastzoo_backbones() -> list[Component]:
             citation=f"{_BAST}; Dosovitskiy et al., ViT, arXiv:2010.11929 (2020)",
             licence=_LICENCE,
             blindness=_BLINDNESS,
+            budget={"ms": 30, "mib": 25},
         ),
         Component(
             kind="backbone",
@@ -63,6 +68,7 @@ def bastzoo_backbones() -> list[Component]:
             citation=f"{_BAST}; Liu et al., Swin Transformer, arXiv:2103.14030 (2021)",
             licence=_LICENCE,
             blindness=_BLINDNESS,
+            budget={"ms": 30, "mib": 25},
         ),
     ]
 
@@ -99,9 +105,9 @@ def bastzoo_losses() -> list[Component]:
             "AD-EXACT",
             "ExactAngularDistance",
             "atan2(|p × t|, p · t): a gradient at every angle",
-            "",
+            _NONE,
         ),
-        ("MIX-EXACT", "ExactMix", "MSE + AD-EXACT", ""),
+        ("MIX-EXACT", "ExactMix", "MSE + AD-EXACT", _NONE),
     ]
     return [
         Component(
@@ -122,7 +128,7 @@ def bastzoo_heads() -> list[Component]:
     """What the network answers."""
     alone = [
         ("azimuth", "Azimuth", "(x, y) of the direction in the horizontal plane", _BAST),
-        ("direction", "Direction", "(x, y, z) of the direction, elevation included", ""),
+        ("direction", "Direction", "(x, y, z) of the direction, elevation included", _NONE),
     ]
     several = [
         (("azimuth", "class"), "azimuth, and what it was"),
@@ -148,6 +154,7 @@ def bastzoo_heads() -> list[Component]:
                 name="+".join(parts),
                 target="bastzoo.zoo.heads:Several",
                 summary=summary,
+                citation=_NONE,
                 licence=_LICENCE,
                 parameters={"parts": list(parts)},
                 gives=tuple(_GIVES[part] for part in parts),
@@ -159,6 +166,7 @@ def bastzoo_heads() -> list[Component]:
             name="multi",
             target="bastzoo.zoo.slots:Slots",
             summary="several sources at a time: slots of direction, class and presence",
+            citation="after Carion et al., DETR, arXiv:2005.12872 (2020)",
             licence=_LICENCE,
             gives=("vector", "class_logits", "slots"),
         ),
@@ -176,6 +184,7 @@ def bastzoo_frontends() -> list[Component]:
             summary="BAST's log power spectrogram, z-scored over both ears: 129 × 61",
             citation=_BAST,
             licence=_LICENCE,
+            budget={"ms": 20, "mib": 10},
         ),
         Component(
             kind="frontend",
@@ -184,12 +193,14 @@ def bastzoo_frontends() -> list[Component]:
             summary="log-mel spectrogram of 128 bands, z-scored over both ears",
             citation="Slaney, Auditory Toolbox (1998)",
             licence=_LICENCE,
+            budget={"ms": 30, "mib": 15},
         ),
         Component(
             kind="frontend",
             name="precomputed",
             target="bastzoo.zoo.frontends:Precomputed",
             summary="spectrograms that come ready-made, from a CSV index (--csv)",
+            citation=_NONE,
             licence=_LICENCE,
         ),
     ]
@@ -220,19 +231,24 @@ def bastzoo_environments() -> list[Component]:
 def bastzoo_baselines() -> list[Component]:
     """Whole methods that need no training by gradient."""
     rows = [
-        ("chance", "Chance", "a direction drawn at random, whatever is heard", ""),
-        ("ITD", "ItdTemplate", "nearest template of interaural time differences by band", ""),
+        ("chance", "Chance", "a direction drawn at random, whatever is heard", _NONE),
+        (
+            "ITD",
+            "ItdTemplate",
+            "nearest template of interaural time differences by band",
+            _TEMPLATE,
+        ),
         (
             "ILD",
             "IldTemplate",
             "nearest template of the spectrum of interaural level differences",
-            "",
+            _TEMPLATE,
         ),
         (
             "ITD+ILD",
             "ItdIldTemplate",
             "both templates, each scaled by its spread within a direction",
-            "",
+            _TEMPLATE,
         ),
         (
             "GCC-PHAT",
@@ -258,8 +274,8 @@ def bastzoo_baselines() -> list[Component]:
 def bastzoo_executors() -> list[Component]:
     """Where the jobs of a grid run."""
     rows = [
-        ("local", "local:Local", "this machine: one process, or --jobs N of them", ()),
-        ("ray", "ray:Ray", "a Ray cluster: runs as tasks (--address)", ("ray",)),
+        ("local", "local:Local", "this machine: one process, or --jobs N of them", _NONE, ()),
+        ("ray", "ray:Ray", "a Ray cluster: runs as tasks (--address)", _RAY, ("ray",)),
     ]
     return [
         Component(
@@ -267,8 +283,9 @@ def bastzoo_executors() -> list[Component]:
             name=name,
             target=f"bastzoo.bench.executors.{target}",
             summary=summary,
+            citation=citation,
             licence=_LICENCE,
             requires=requires,
         )
-        for name, target, summary, requires in rows
+        for name, target, summary, citation, requires in rows
     ]

@@ -57,6 +57,9 @@ class Spectrogram(nn.Module):
         self.window_length = window_length
         self.hop_length = hop_length
         self.full_scale = full_scale
+        # Here and not where it is used: a number read from a tensor cannot be exported.
+        energy = _tukey(window_length).square().sum().item()
+        self._scale = full_scale / math.sqrt(sample_rate * energy)
 
     def output_shape(self, samples: int) -> tuple[int, int, int]:
         """Return channels, frequency bins and frames of one ear for clips of `samples` samples.
@@ -92,9 +95,8 @@ class Spectrogram(nn.Module):
         return standardised(self.decibels(clips)).unsqueeze(2)
 
     def _taper(self, dtype: torch.dtype, device: torch.device) -> Tensor:
-        taper = _tukey(self.window_length)
-        scale = self.full_scale / math.sqrt(self.sample_rate * taper.square().sum().item())
-        return (taper * scale).to(device=device, dtype=dtype)
+        taper = _tukey(self.window_length) * self._scale
+        return taper.to(device=device, dtype=dtype)
 
 
 def standardised(decibels: Float[Tensor, "B 2 F T"]) -> Float[Tensor, "B 2 F T"]:

@@ -80,7 +80,10 @@ class Mel(nn.Module):
         spectrum = torch.fft.rfft(frames * window)
         power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
         bank = torch.from_numpy(filter_bank(*self._range, self.window_length, self.bands))
-        in_bands = power @ bank.to(power).T
+        with torch.autocast(
+            clips.device.type, enabled=False
+        ):  # powers span more than bfloat16 tells
+            in_bands = power @ bank.to(power).T
         decibels = in_bands.clamp(min=10 ** (SILENCE_DB / 10)).log10().mul(10)
         loudest = decibels.detach().amax(dim=(1, 2, 3), keepdim=True)
         return torch.maximum(decibels, loudest - RANGE_DB).transpose(-1, -2)

@@ -1,0 +1,69 @@
+"""Does a component keep the promises of its kind? Suites for authors, and what `bastzoo check` runs.
+
+In the tests of a plugin:
+
+    from bastzoo.testing import BackboneSuite
+
+    class TestMine(BackboneSuite):
+        component = "mine"
+
+Each suite is a class whose methods `test_...` are promises, with the promise as their first line; pytest
+runs them, and so does `bastzoo check mine`. They need no pytest: a promise that does not apply raises
+`unittest.SkipTest` with the reason.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bastzoo.testing.backbones import BackboneSuite
+    from bastzoo.testing.baselines import BaselineSuite
+    from bastzoo.testing.environments import EnvironmentSuite
+    from bastzoo.testing.executors import ExecutorSuite
+    from bastzoo.testing.frontends import FrontendSuite
+    from bastzoo.testing.heads import HeadSuite
+    from bastzoo.testing.integrations import IntegrationSuite
+    from bastzoo.testing.losses import LossSuite
+    from bastzoo.testing.suite import ComponentSuite
+
+SUITES = {
+    "backbone": "BackboneSuite",
+    "integration": "IntegrationSuite",
+    "loss": "LossSuite",
+    "head": "HeadSuite",
+    "frontend": "FrontendSuite",
+    "environment": "EnvironmentSuite",
+    "baseline": "BaselineSuite",
+    "executor": "ExecutorSuite",
+}
+"""The suite of each kind, in the module named after the kind."""
+
+__all__ = [
+    "SUITES",
+    "BackboneSuite",
+    "BaselineSuite",
+    "EnvironmentSuite",
+    "ExecutorSuite",
+    "FrontendSuite",
+    "HeadSuite",
+    "IntegrationSuite",
+    "LossSuite",
+    "suite_of",
+]
+
+_MODULES = {suite: ("losses" if kind == "loss" else f"{kind}s") for kind, suite in SUITES.items()}
+
+
+def suite_of(kind: str) -> type[ComponentSuite]:
+    """The suite of a kind of component."""
+    found: type[ComponentSuite] = __getattr__(SUITES[kind])
+    return found
+
+
+def __getattr__(name: str) -> Any:
+    """Import a suite when it is asked for: they need torch, and listing them does not."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
