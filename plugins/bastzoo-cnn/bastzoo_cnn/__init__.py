@@ -26,7 +26,7 @@ def bastzoo_backbones() -> list[Component]:
             citation="in the manner of Adavanne et al., SELDnet, arXiv:1807.00129 (2018)",
             licence="Apache-2.0",
             blindness=_BLINDNESS,
-            budget={"ms": 150, "mib": 60},
+            budget={"ms": 150, "mib": 50},
         ),
         Component(
             kind="backbone",
@@ -37,7 +37,7 @@ def bastzoo_backbones() -> list[Component]:
             licence="Apache-2.0",
             needs=("waveform",),
             blindness=_BLINDNESS,
-            budget={"ms": 150, "mib": 60},
+            budget={"ms": 150, "mib": 50},
         ),
     ]
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from bastzoo.errors import ComponentError
 
 # Steps along frequency and time of each block of an ear, the first taken by its convolution.
-_STEPS = ((2, 2), (2, 2), (4, 2), (2, 2))
+_STEPS = ((4, 2), (2, 2), (2, 2), (2, 2))
 
 
 class Residual(nn.Module):
@@ -42,11 +42,11 @@ class Ear(nn.Module):
 
     def __init__(self, *, channels: int, dim: int) -> None:
         super().__init__()
-        widths = [channels, dim // 4, dim // 2, dim]
+        widths = [channels, max(1, dim // 6), dim // 2, dim]
         first, *pools = _STEPS
         blocks: list[nn.Module] = []
         for number, (before, after) in enumerate(pairwise(widths)):
-            kernel, step = (5, first) if number == 0 else (3, (1, 1))
+            kernel, step = (7, first) if number == 0 else (3, (1, 1))
             blocks += [
                 nn.Conv2d(before, after, kernel, stride=step, padding=kernel // 2, bias=False),
                 nn.BatchNorm2d(after),
@@ -63,16 +63,14 @@ class Ear(nn.Module):
 class Cnn(nn.Module):
     """A convolutional encoder for each ear, and residual convolutions for both.
 
-    input_shape: channels, bands and frames of one ear; any size. dim: width of a token, a multiple of
-    four; depth: residual blocks of the fusion encoder.
+    input_shape: channels, bands and frames of one ear; any size. dim: width of a token, an even
+    number; depth: residual blocks of the fusion encoder.
     """
 
     def __init__(self, *, input_shape: tuple[int, int, int], dim: int, depth: int) -> None:
         super().__init__()
-        if dim % 4:
-            raise ComponentError(
-                f"The cnn backbone needs a width that is a multiple of 4, not {dim}."
-            )
+        if dim % 2:
+            raise ComponentError(f"The cnn backbone needs an even width, not {dim}.")
         self.channels, *size = input_shape
         self.dim, self.depth = dim, depth
         self.grid = (

@@ -50,7 +50,7 @@ def test_waveloc_with_a_spectrogram_is_refused_before_anything_runs() -> None:
 
 
 def test_sizes_that_do_not_fit_are_sentences() -> None:
-    with pytest.raises(ComponentError, match="multiple of 4, not 30"):
-        Cnn(input_shape=(1, 129, 61), dim=30, depth=1)
+    with pytest.raises(ComponentError, match="even width, not 31"):
+        Cnn(input_shape=(1, 129, 61), dim=31, depth=1)
     with pytest.raises(ComponentError, match="--frontend waveform"):
         WaveLoc(input_shape=(1, 129, 61), dim=32, depth=1)

@@ -75,7 +75,7 @@ class Gcc(_Phase):
         1990) from 100 Hz to 8 kHz.
     """
 
-    def __init__(self, *, bands: int = 8) -> None:
+    def __init__(self, *, bands: int = 4) -> None:
         super().__init__()
         self.bands = bands
 

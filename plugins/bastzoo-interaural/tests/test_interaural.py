@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from bastzoo_interaural.frontends import Btff, Gcc, Ipd
@@ -57,7 +59,7 @@ def test_btff_says_the_level_above_5_khz_only() -> None:
     frontend = Btff()
     level = frontend(delayed(0, gain=2.0))[0, 0, 4]
     high = frontend._centres() >= 5000
-    assert torch.allclose(level[high], torch.tensor(20 * torch.log10(torch.tensor(2.0)) / 20))
+    assert torch.allclose(level[high], torch.tensor(math.log10(2.0)))
     assert not level[~high].any()
 
 
