@@ -41,7 +41,9 @@ def bastzoo_backbones() -> list[Component]:  # type: ignore[empty-body]
     returns an `nn.Module` with `dim`, the width of its tokens; `embed(x)`, which turns one ear
     `[B, C, F, T]` into tokens `[B, N, dim]`; and `encoder(width)`, which makes a new module
     from tokens to tokens of that width. The model makes one or two ear encoders and a fusion
-    encoder from it.
+    encoder from it. A backbone whose ears need another encoder than both ears joined (a
+    convolutional network that makes the tokens, say) also has `ear_encoder()`, which makes a new
+    one; `embed(x)` may then return anything with a row an ear, and the ear encoder returns tokens.
 
     `blindness` declares what no training can teach: it holds for every backbone that encodes
     each ear on its own.
@@ -105,7 +107,8 @@ def bastzoo_backbones() -> list[Component]:  # type: ignore[empty-body]
 def bastzoo_integrations() -> list[Component]:  # type: ignore[empty-body]
     """How the features of two ears become one.
 
-    The target is called without arguments and returns an `nn.Module` with `width(dim)`, the
+    The target is called with those of the keyword arguments `dim` (the width of an ear's tokens),
+    `heads` and `dropout` that its signature names, and returns an `nn.Module` with `width(dim)`, the
     width of the fused tokens for ears of width `dim`, and `forward(left, right)`, which fuses
     `[B, N, dim]` and `[B, N, dim]` into `[B, N, width(dim)]`.
 
@@ -207,6 +210,8 @@ def bastzoo_heads() -> list[Component]:  # type: ignore[empty-body]
     A head that also says what a sound was or how high gives `class_logits` (`[B, C]`) or `elevation`
     (`[B]`, degrees): these are scored beside the localization loss (docs/multitask.md). It is called
     with `classes`, the names that the data gives, and `decode` returns `class` (`[B]`, positions) too.
+    A head that knows how sure it is decodes to `radii` too, `[B, 9]`, degrees: how far the true
+    direction lies at most with the probabilities of `bastzoo.model.CREDIBLE_LEVELS`.
 
     ```python
     # sector_head/__init__.py

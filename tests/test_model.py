@@ -173,6 +173,33 @@ def test_parameters_are_counted_whether_they_are_trained_or_frozen():
     assert parameter_count(model) == total
 
 
+class EarsOfTheirOwn(torch.nn.Module):
+    """A backbone whose ears make the tokens."""
+
+    def __init__(self, *, input_shape, dim):
+        super().__init__()
+        self.bands, self.dim = input_shape[1], dim
+
+    def embed(self, x):
+        return x
+
+    def ear_encoder(self):
+        return torch.nn.Sequential(torch.nn.Flatten(2, 3), torch.nn.LazyLinear(self.dim))
+
+    def encoder(self, width):
+        return torch.nn.Linear(width, width)
+
+
+@pytest.mark.parametrize(("sharing", "ears"), [("SP", 1), ("NSP", 2)])
+def test_a_backbone_may_have_ear_encoders_that_make_the_tokens(sharing, ears):
+    made = Component("backbone", "own", f"{__name__}:EarsOfTheirOwn", "for this test")
+    chosen = {**components("vanilla", "CONCAT"), "backbone": made}
+    model = build_localizer(chosen, sharing=sharing, size={"dim": 6})
+    assert model(clips(2))["vector"].shape == (2, 2)
+    assert len(model.ears) == ears
+    assert model.fusion.in_features == 12
+
+
 def test_an_unknown_sharing_is_a_sentence():
     with pytest.raises(CombinationError, match="'both' is unknown; use SP or NSP"):
         build(sharing="both")

@@ -213,3 +213,84 @@ def test_accepted_leaves_positional_only_arguments_alone() -> None:
     def target(a: int, /, b: int, *, c: int) -> None: ...
 
     assert accepted(target, {"a": 1, "b": 2, "c": 3, "d": 4}) == {"b": 2, "c": 3}
+
+
+# --- Families ----------------------------------------------------------------------------------
+
+
+def names_of_a_family() -> tuple[str, ...]:
+    return ("small_net", "Large.net")
+
+
+def broken_family() -> tuple[str, ...]:
+    raise ZeroDivisionError("no names")
+
+
+class Member:
+    def __init__(self, *, member: str, dim: int) -> None:
+        self.member, self.dim = member, dim
+
+
+def family(**changes: object) -> Component:
+    fields = {
+        "kind": "backbone",
+        "name": "nets/*",
+        "target": f"{__name__}:Member",
+        "summary": "nets of all sizes",
+        "members": f"{__name__}:names_of_a_family",
+        "parameters": {"dim": 4},
+        **changes,
+    }
+    return Component(**fields)  # type: ignore[arg-type]
+
+
+def test_a_member_of_a_family_is_found_and_built_by_its_name():
+    registry = Registry([family()])
+    found = registry.get("backbone", "NETS/large.NET")
+    assert (found.name, found.members) == ("nets/Large.net", "")
+    built = found.build(heads=3)
+    assert (built.member, built.dim) == ("Large.net", 4)
+
+
+def test_a_member_may_carry_a_tag():
+    found = Registry([family()]).get("backbone", "nets/small_net.in1k")
+    assert found.parameters["member"] == "small_net.in1k"
+
+
+def test_a_family_is_one_component_until_a_pattern_names_it():
+    registry = Registry([family()])
+    assert registry.names("backbone") == []
+    assert [c.name for c in registry.match("backbone", "*")] == ["nets/*"]
+    members = ["nets/small_net", "nets/Large.net"]
+    assert [c.name for c in registry.match("backbone", "nets/*")] == members
+    assert [c.name for c in registry.match("backbone", "NETS/s*")] == members[:1]
+
+
+@pytest.mark.parametrize("name", ["nets/smal_net", "nets/*", "nets"])
+def test_what_is_no_member_is_unknown(name):
+    with pytest.raises(ComponentError, match="There is no backbone named"):
+        Registry([family()]).get("backbone", name)
+
+
+def test_an_unknown_member_gets_did_you_mean():
+    with pytest.raises(ComponentError, match="Did you mean 'nets/small_net'"):
+        Registry([family()]).get("backbone", "nets/smal_net")
+
+
+def test_a_family_that_cannot_be_listed_is_a_sentence():
+    registry = Registry([family(members=f"{__name__}:broken_family")])
+    with pytest.raises(ComponentError, match=r"'nets/\*' cannot be listed: ZeroDivisionError"):
+        registry.get("backbone", "nets/small_net")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "nets"}, "has members; a family's name ends in '/\\*'"),
+        ({"members": ""}, "a name starts with a letter"),
+        ({"budget": {"seconds": 1}}, "a budget of seconds; state ms and mib"),
+    ],
+)
+def test_a_malformed_family_is_refused(changes, message):
+    with pytest.raises(ComponentError, match=message):
+        family(**changes)

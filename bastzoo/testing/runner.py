@@ -36,16 +36,22 @@ def findings(component: Component, *, entry_point: str = "") -> Iterator[Finding
     entry_point: of the plugin that registers it, where it is not installed.
     """
     base = suite_of(component.kind)
-    suite = type(base.__name__, (base,), {"component": component, "entry_point": entry_point})()
+    suite = type(base.__name__, (base,), {"component": component, "entry_point": entry_point})
     of_any_kind = {name for name, _ in ComponentSuite.promises()}
     for name, promise in suite.promises():
         if component.members and name not in of_any_kind:
             example = next(iter(component.family()), f"{component.name.removesuffix('*')}NAME")
             yield Finding(promise, "skipped", _FAMILY.format(example))
-            continue
-        started = time.perf_counter()
-        status, reason = _kept(suite, name)
-        yield Finding(promise, status, reason, time.perf_counter() - started)
+        else:
+            yield finding(suite(), name)
+
+
+def finding(suite: ComponentSuite, name: str) -> Finding:
+    """Check one promise, named after its method."""
+    started = time.perf_counter()
+    status, reason = _kept(suite, name)
+    promise = dict(suite.promises())[name]
+    return Finding(promise, status, reason, time.perf_counter() - started)
 
 
 def _kept(suite: object, name: str) -> tuple[Literal["pass", "fail", "skipped"], str]:
