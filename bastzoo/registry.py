@@ -32,8 +32,8 @@ KINDS = (
 _TARGET = re.compile(r"[\w.]+:[\w.]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+/-]*")
 _ANY = "/*"
-_MANY = 60
-"""Names that an error lists at most."""
+_MANY, _FEW = 60, 6
+"""Of more names than `_MANY` an error lists the first `_FEW`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +321,7 @@ def unknown_name(what: str, name: str, known: list[str]) -> str:
     lowered = {k.lower(): k for k in known}
     close = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.5)
     hint = f" Did you mean {lowered[close[0]]!r}?" if close else ""
-    more = f", ... ({len(known)} in all)" if len(known) > _MANY else ""
-    listed = ", ".join(known[:_MANY]) or "none"
+    many = len(known) > _MANY
+    more = f", ... ({len(known)} in all)" if many else ""
+    listed = ", ".join(known[:_FEW] if many else known) or "none"
     return f"There is no {what} named {name!r}.{hint} Known: {listed}{more}."

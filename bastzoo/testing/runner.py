@@ -36,7 +36,8 @@ def findings(component: Component, *, entry_point: str = "") -> Iterator[Finding
     entry_point: of the plugin that registers it, where it is not installed.
     """
     base = suite_of(component.kind)
-    suite = type(base.__name__, (base,), {"component": component, "entry_point": entry_point})
+    tested = {"component": component, "entry_point": entry_point}
+    suite: type[ComponentSuite] = type(base.__name__, (base,), tested)
     of_any_kind = {name for name, _ in ComponentSuite.promises()}
     for name, promise in suite.promises():
         if component.members and name not in of_any_kind:
