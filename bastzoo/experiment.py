@@ -73,7 +73,7 @@ def _check_fit(reader: Component, giver: Component) -> None:
     missing = sorted(set(reader.needs) - set(giver.gives))
     if missing:
         raise CombinationError(
-            f"The {reader.kind} {reader.name!r} needs {', '.join(map(repr, missing))}, "
+            f"The {reader.kind} {reader.name!r} needs the output {', '.join(map(repr, missing))}, "
             f"which the {giver.kind} {giver.name!r} does not give "
             f"(it gives {', '.join(map(repr, giver.gives)) or 'nothing'}); "
             f"choose another {reader.kind} or another {giver.kind}."

@@ -45,7 +45,9 @@ def test_the_level_of_a_clip_is_taken_away_and_that_between_the_ears_is_not() ->
 
 def test_waveloc_with_a_spectrogram_is_refused_before_anything_runs() -> None:
     chosen = Combination(backbone="waveloc", integration="SUB", loss="MIX", sharing="SP")
-    with pytest.raises(CombinationError, match=r"'waveloc' needs 'waveform'.*'spectrogram'"):
+    with pytest.raises(
+        CombinationError, match=r"'waveloc' needs the output 'waveform'.*'spectrogram'"
+    ):
         chosen.components(default_registry())
 
 
