@@ -60,9 +60,9 @@ def leaderboard(
     RUNS holds run folders, or record files (*.json) as kept under leaderboards/records/.
 
     Columns: rank, model, loss, integration, ad, seeds, seed-sd, median, p90, mse, acc5, acc10, acc20,
-    lateral, front-back, left-right, folded-ad, hemifield-gap, elevation, parameters, macs, latency,
-    trained, environment, head, frontend, sharing, backbone, key. All but latency and trained are the
-    same in every repetition of the same experiments.
+    lateral, front-back, left-right, folded-ad, hemifield-gap, elevation, calibration, radius,
+    parameters, macs, latency, trained, environment, head, frontend, sharing, backbone, key. All but
+    latency and trained are the same in every repetition of the same experiments.
     """
     from bastzoo.bench.columns import Layout
     from bastzoo.bench.store import write_text
