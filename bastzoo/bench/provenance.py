@@ -10,6 +10,7 @@ import resource
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -18,17 +19,25 @@ import torch
 
 from bastzoo import __version__
 from bastzoo.bench.record import Provenance
+from bastzoo.discovery import BUILT_IN
 from bastzoo.ops.selective_scan.availability import implementation_for
+from bastzoo.registry import Component
 
 _PACKAGES = ("torch", "timm", "numpy", "numba", "accelerate", "mamba-ssm")
 
 
-def provenance(*, device: torch.device, seconds: float) -> Provenance:
-    """Describe this process, this machine and the run that took `seconds` on `device`."""
+def provenance(
+    *, device: torch.device, seconds: float, components: Iterable[Component] = ()
+) -> Provenance:
+    """Describe this process, this machine and the run that took `seconds` on `device`.
+
+    components: what the run was made of; the versions of their distributions are named too.
+    """
+    plugins = sorted({c.distribution for c in components} - {BUILT_IN, ""})
     return Provenance(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command_line(),
-        versions=versions(),
+        versions={**versions(), **_installed(plugins)},
         commit=commit(),
         platform=f"{platform.system()} {platform.machine()}",
         processor=processor(),
@@ -49,12 +58,19 @@ def command_line() -> str:
 @lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
     """Versions of Python, bastzoo and the packages that a result may depend on."""
-    found = {"python": platform.python_version(), "bastzoo": __version__}
-    for name in _PACKAGES:
-        try:
+    return {
+        "python": platform.python_version(),
+        "bastzoo": __version__,
+        **_installed(_PACKAGES),
+    }
+
+
+def _installed(names: Iterable[str]) -> dict[str, str]:
+    """Versions of those distributions that are installed."""
+    found = {}
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return found
 
 

@@ -51,7 +51,7 @@ from bastzoo.engine.training import TrainingResult, train
 from bastzoo.errors import BastzooError, FolderError, RecordError
 from bastzoo.experiment import MODEL_KINDS, DataSize, Experiment, Preset, ResolvedComponent
 from bastzoo.model import BinauralLocalizer
-from bastzoo.registry import Registry
+from bastzoo.registry import Component, Registry
 
 Fill = Callable[[Path], None]
 _EVALUATION_BATCH = 128
@@ -199,7 +199,11 @@ def track_run(
         baseline=record.baseline,
         training=record.training,
         cost=record.cost,
-        provenance=provenance(device=workbench.device, seconds=time.perf_counter() - started),
+        provenance=provenance(
+            device=workbench.device,
+            seconds=time.perf_counter() - started,
+            components=_components(record.tested, workbench.registry),
+        ),
         track=track.name,
         track_version=track.version,
         cases=results,
@@ -355,12 +359,25 @@ def _record(
         **identity,
         **parts,
         status="failed" if "failure" in parts else "finished",
-        provenance=provenance(device=workbench.device, seconds=time.perf_counter() - started),
+        provenance=provenance(
+            device=workbench.device,
+            seconds=time.perf_counter() - started,
+            components=_components(
+                identity.get("experiment") or identity["baseline"], workbench.registry
+            ),
+        ),
     )
     if workbench.accelerator.is_main_process:
         store.write(record, fill)
     workbench.accelerator.wait_for_everyone()
     return record
+
+
+def _components(tested: Experiment | BaselineExperiment, registry: Registry) -> list[Component]:
+    """The registered components that a run is made of."""
+    if isinstance(tested, BaselineExperiment):
+        return [registry.get("baseline", tested.component.name)]
+    return [registry.get(kind, each.name) for kind, each in tested.components.items()]
 
 
 def _evaluate(

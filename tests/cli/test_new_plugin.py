@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,9 @@ def test_the_installed_package_gets_rows_beside_others(installed: Path, tiny_pre
     rows = [line.split("|") for line in done.stdout.splitlines() if "| own-ears-SP" in line]
     plain = [[cell.strip() for cell in row] for row in rows if row[1].startswith(" own-ears")]
     assert [row[3] for row in plain] == ["Concat.", "Add.", "Sub.", "own-sum"]
+    (record,) = (installed / "runs").glob("own_ears-own_sum-*/record.json")
+    versions = json.loads(record.read_text())["provenance"]["versions"]
+    assert versions["own-ears"] == versions["own-sum"] == "0.1.0"
 
 
 @pytest.mark.parametrize("kind", KINDS)
