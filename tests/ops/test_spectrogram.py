@@ -115,7 +115,10 @@ def test_every_length_has_as_many_frames_as_fit(samples: int) -> None:
 def test_any_samples_give_finite_figures_close_to_the_frontends(clips: np.ndarray) -> None:
     found, expected = fused(clips), exact(clips)
     assert np.isfinite(found).all()
-    assert np.abs(found - expected)[within(60, clips)].max() < 2e-3
+    # At worst the rounding errors of a single-precision transform add up to N ε = 1.5e-5 of the loudest
+    # bin. Two clicks in a frame cancel in some bin; what is 40 dB down is right to 0.15 % even then.
+    near = within(40, clips)
+    assert np.abs(found - expected)[near].max() < 2e-3
 
 
 @pytest.mark.parametrize(

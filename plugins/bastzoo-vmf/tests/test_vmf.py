@@ -67,7 +67,7 @@ def test_the_sphere_is_that_of_scipy(kappa: float) -> None:
 @pytest.mark.parametrize("kappa", [0.01, 1.0, 30.0, 2000.0])
 def test_radii_on_the_circle_hold_their_share(kappa: float) -> None:
     radii = credible_radii(torch.tensor([kappa]).double(), CREDIBLE_LEVELS, coordinates=2)
-    share = 2 * stats.vonmises(kappa).cdf(np.radians(radii[0])) - 1
+    share = 2 * stats.vonmises(kappa).cdf(np.radians(radii[0].numpy())) - 1
     assert np.allclose(share, CREDIBLE_LEVELS, atol=2e-3)
 
 
