@@ -316,7 +316,7 @@ def bastzoo_environments() -> list[Component]:  # type: ignore[empty-body]
 
     The target is called without arguments and returns a
     `bastzoo.data.environments.Environment`: a name and its rooms, each a
-    `bastzoo.acoustics.rooms.Room`. Every sound is heard in each room from every azimuth.
+    `bastzoo.acoustics.rooms.shoebox.Room`. Every sound is heard in each room from every azimuth.
 
     ```python
     # wet_rooms/__init__.py
@@ -338,7 +338,7 @@ def bastzoo_environments() -> list[Component]:  # type: ignore[empty-body]
 
     ```python
     # wet_rooms/environment.py
-    from bastzoo.acoustics.rooms import Room
+    from bastzoo.acoustics.rooms.shoebox import Room
     from bastzoo.data.environments import Environment
 
 

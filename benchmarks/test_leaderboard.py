@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bastzoo.bench.record import RunRecord
-from bastzoo.bench.statistics import bootstrap_mean_interval
-from bastzoo.bench.store import RECORD_FILE, read_record
+from bastzoo.boards.statistics import bootstrap_mean_interval
+from bastzoo.records.record import RunRecord
+from bastzoo.records.store import RECORD_FILE, read_record
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT / "leaderboards" / "records" / "quick"

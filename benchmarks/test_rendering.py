@@ -12,11 +12,11 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
 from bastzoo.acoustics import CLIP_SAMPLES
-from bastzoo.acoustics.heads import default_head
+from bastzoo.acoustics.listeners.listener import default_head
 from bastzoo.acoustics.noise import diffuse_filter
 from bastzoo.acoustics.rendering import Renderer
-from bastzoo.acoustics.rooms import ANECHOIC, LECTURE_HALL, Room, binaural_responses
-from bastzoo.acoustics.sounds import make_corpus
+from bastzoo.acoustics.rooms.shoebox import ANECHOIC, LECTURE_HALL, Room, binaural_responses
+from bastzoo.acoustics.sounds.corpus import make_corpus
 from bastzoo.bench.workbench import Workbench
 from bastzoo.data.environments import ri
 from bastzoo.data.rendered import RenderedData

@@ -13,7 +13,7 @@ from jaxtyping import Complex, Float, Int32, Int64
 from torch import Tensor
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
-from bastzoo.acoustics.heads import Head
+from bastzoo.acoustics.listeners.listener import Head
 
 NoiseSpectrum = Literal["speech", "white"]
 

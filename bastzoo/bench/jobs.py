@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bastzoo.bench.claims import Claim, Claims
-from bastzoo.bench.record import BaselineExperiment, RunRecord, TrackRecord
-from bastzoo.bench.store import RunStore, in_sentences
 from bastzoo.conditions import DataSource
 from bastzoo.errors import BastzooError, RecordError
 from bastzoo.experiment import Experiment
+from bastzoo.records.claims import Claim, Claims
+from bastzoo.records.record import BaselineExperiment, RunRecord, TrackRecord
+from bastzoo.records.store import RunStore, in_sentences
 
 if TYPE_CHECKING:
     from bastzoo.bench.stopping import Stopping

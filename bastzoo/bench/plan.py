@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import torch
 
-from bastzoo.bench.store import RunStore
 from bastzoo.bench.workbench import Workbench, input_shape
 from bastzoo.experiment import Experiment
 from bastzoo.model import BinauralLocalizer, parameter_count
+from bastzoo.records.store import RunStore
 
 # Clips of a first, cautious step; and seconds above which a whole batch is not tried.
 _FEW = 8

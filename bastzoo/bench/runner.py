@@ -20,25 +20,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from bastzoo.bench.provenance import provenance, reset_peak_memory
-from bastzoo.bench.record import (
-    BaselineExperiment,
-    CaseResult,
-    Cost,
-    Evaluation,
-    Failure,
-    RunRecord,
-    TrackRecord,
-    Training,
-)
 from bastzoo.bench.stopping import Stopping
-from bastzoo.bench.store import (
-    HISTORY_FILE,
-    PREDICTIONS_FILE,
-    WEIGHTS_FILE,
-    RunStore,
-    in_sentences,
-)
 from bastzoo.bench.tracks import Case, Track
 from bastzoo.bench.workbench import Workbench, input_shape, usual_frontend
 from bastzoo.conditions import Condition
@@ -51,6 +33,24 @@ from bastzoo.engine.training import TrainingResult, train
 from bastzoo.errors import BastzooError, FolderError, RecordError
 from bastzoo.experiment import MODEL_KINDS, DataSize, Experiment, Preset, ResolvedComponent
 from bastzoo.model import BinauralLocalizer
+from bastzoo.records.provenance import provenance, reset_peak_memory
+from bastzoo.records.record import (
+    BaselineExperiment,
+    CaseResult,
+    Cost,
+    Evaluation,
+    Failure,
+    RunRecord,
+    TrackRecord,
+    Training,
+)
+from bastzoo.records.store import (
+    HISTORY_FILE,
+    PREDICTIONS_FILE,
+    WEIGHTS_FILE,
+    RunStore,
+    in_sentences,
+)
 from bastzoo.registry import Component, Registry
 
 Fill = Callable[[Path], None]

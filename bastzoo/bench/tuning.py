@@ -20,14 +20,14 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from bastzoo.bench.claims import Claim, Claims
-from bastzoo.bench.store import in_sentences, write_text
 from bastzoo.bench.workbench import Workbench
 from bastzoo.engine.checkpoint import Checkpoints, Interrupted
 from bastzoo.engine.observer import Observer, Silent
 from bastzoo.engine.training import train
 from bastzoo.errors import SetupError, TrainingError
 from bastzoo.experiment import Experiment, Preset, Recipe
+from bastzoo.records.claims import Claim, Claims
+from bastzoo.records.store import in_sentences, write_text
 
 if TYPE_CHECKING:
     from bastzoo.bench.stopping import Stopping

@@ -12,20 +12,20 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from bastzoo.bench.record import Evaluation, RunRecord, Training
 from bastzoo.bench.runner import load_run
-from bastzoo.bench.store import (
+from bastzoo.bench.workbench import Workbench
+from bastzoo.data.batches import ClipSet
+from bastzoo.engine.evaluation import Answers, score
+from bastzoo.errors import BastzooError, RecordError
+from bastzoo.model import parameter_count
+from bastzoo.records.record import Evaluation, RunRecord, Training
+from bastzoo.records.store import (
     HISTORY_FILE,
     PREDICTIONS_FILE,
     RunStore,
     read_track_record,
     track_files,
 )
-from bastzoo.bench.workbench import Workbench
-from bastzoo.data.batches import ClipSet
-from bastzoo.engine.evaluation import Answers, score
-from bastzoo.errors import BastzooError, RecordError
-from bastzoo.model import parameter_count
 
 # Metrics are recomputed on another machine than they were made on: sums may end in another digit.
 _RELATIVE, _ABSOLUTE = 1e-6, 1e-6

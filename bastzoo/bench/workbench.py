@@ -13,8 +13,8 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from bastzoo.acoustics import CLIP_SAMPLES
-from bastzoo.acoustics.heads import DEFAULT_DIGEST, Head, default_head
-from bastzoo.acoustics.sounds import FAMILIES
+from bastzoo.acoustics.listeners.listener import DEFAULT_DIGEST, Head, default_head
+from bastzoo.acoustics.sounds.corpus import FAMILIES
 from bastzoo.bench.grid import READY_MADE
 from bastzoo.conditions import Condition, DataSource, Directions
 from bastzoo.data.batches import SPLITS, DataSet, Split
@@ -40,7 +40,7 @@ from bastzoo.zoo.slots import SlotLoss
 from bastzoo.zoo.task_losses import TaskLoss
 
 if TYPE_CHECKING:
-    from bastzoo.acoustics.sounds import Corpus
+    from bastzoo.acoustics.sounds.corpus import Corpus
     from bastzoo.data.recorded.convert import Progress
 
 
@@ -162,8 +162,8 @@ class Workbench:
         if self._own_head is None:
             self._own_head = default_head()
             if self.source.hrtf is not None:
-                from bastzoo.acoustics.heads import read_sofa
-                from bastzoo.acoustics.interpolation import interpolated
+                from bastzoo.acoustics.listeners.interpolation import interpolated
+                from bastzoo.acoustics.listeners.listener import read_sofa
 
                 self._own_head = read_sofa(self.source.hrtf)
                 if self.source.hrtf_directions == "interpolated":
@@ -177,7 +177,7 @@ class Workbench:
         if self.source.sounds is None:
             return None
         if size not in self._corpora:
-            from bastzoo.acoustics.recordings import read_sound_folder
+            from bastzoo.acoustics.sounds.recordings import read_sound_folder
 
             counts: dict[str, int] = {s: getattr(size, f"{s}_sounds") for s in SPLITS}
             read = read_sound_folder(Path(self.source.sounds), counts, seed=size.corpus_seed)

@@ -21,22 +21,43 @@ from bastzoo import __version__
 from bastzoo.errors import BastzooError
 
 COMMANDS = {
-    "bench": ("bastzoo.cli.bench:bench", "Train and rank a grid of combinations."),
-    "train": ("bastzoo.cli.train:train", "Train one combination."),
+    "bench": ("bastzoo.cli.bench.bench:bench", "Train and rank a grid of combinations."),
+    "train": ("bastzoo.cli.bench.train:train", "Train one combination."),
     "evaluate": (
-        "bastzoo.cli.evaluate:evaluate",
+        "bastzoo.cli.bench.evaluate:evaluate",
         "Test a run in other environments and on tracks.",
     ),
-    "runs": ("bastzoo.cli.runs:runs", "List, show, remove and verify runs."),
-    "compare": ("bastzoo.cli.compare:compare", "Say which of two runs is better, and how surely."),
-    "tune": ("bastzoo.cli.tune:tune", "Search for the best recipe of a combination."),
-    "leaderboard": ("bastzoo.cli.leaderboard:leaderboard", "Write the table of finished runs."),
-    "data": ("bastzoo.cli.data:data", "Render clips to disk, convert recordings, describe data."),
-    "list": ("bastzoo.cli.list:list_components", "List the components: backbones, losses, ..."),
-    "plugins": ("bastzoo.cli.plugins:plugins", "List the plugins, with what is wrong with them."),
-    "check": ("bastzoo.cli.check:check", "Check whether a component keeps its kind's promises."),
-    "new-plugin": ("bastzoo.cli.new_plugin:new_plugin", "Write a plugin package to start from."),
-    "doctor": ("bastzoo.cli.doctor:doctor", "Check versions, devices, scan kernels and plugins."),
+    "runs": ("bastzoo.cli.boards.runs:runs", "List, show, remove and verify runs."),
+    "compare": (
+        "bastzoo.cli.boards.compare:compare",
+        "Say which of two runs is better, and how surely.",
+    ),
+    "tune": ("bastzoo.cli.bench.tune:tune", "Search for the best recipe of a combination."),
+    "leaderboard": (
+        "bastzoo.cli.boards.leaderboard:leaderboard",
+        "Write the table of finished runs.",
+    ),
+    "data": (
+        "bastzoo.cli.data.data:data",
+        "Render clips to disk, convert recordings, describe data.",
+    ),
+    "list": ("bastzoo.cli.zoo.list:list_components", "List the components: backbones, losses, ..."),
+    "plugins": (
+        "bastzoo.cli.zoo.plugins:plugins",
+        "List the plugins, with what is wrong with them.",
+    ),
+    "check": (
+        "bastzoo.cli.zoo.check:check",
+        "Check whether a component keeps its kind's promises.",
+    ),
+    "new-plugin": (
+        "bastzoo.cli.zoo.new_plugin:new_plugin",
+        "Write a plugin package to start from.",
+    ),
+    "doctor": (
+        "bastzoo.cli.zoo.doctor:doctor",
+        "Check versions, devices, scan kernels and plugins.",
+    ),
 }
 """Name of each command -> where it lives, and its line in `bastzoo --help`."""
 
@@ -57,7 +78,7 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of `COMMANDS`."""
-        # Not `list(...)`: once `bastzoo.cli.list` is imported, that name is the submodule's here.
+        # Not `list(...)`: once `bastzoo.cli.zoo.list` is imported, that name is the submodule's here.
         return [*COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

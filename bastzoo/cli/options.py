@@ -92,7 +92,7 @@ class Heard:
 
     def workbench_options(self) -> dict[str, Any]:
         """The arguments of a workbench that hears this data."""
-        from bastzoo.cli.progress import ConversionProgress
+        from bastzoo.cli.terminal.progress import ConversionProgress
 
         return {
             "source": self.source,

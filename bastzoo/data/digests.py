@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from bastzoo.acoustics.heads import virtual_head
-from bastzoo.acoustics.sounds import CORPUS_VERSION, Corpus
+from bastzoo.acoustics.listeners.listener import virtual_head
+from bastzoo.acoustics.sounds.corpus import CORPUS_VERSION, Corpus
 from bastzoo.conditions import Condition
 from bastzoo.data.environments import Environment
 from bastzoo.experiment import DataSize, digest

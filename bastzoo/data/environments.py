@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bastzoo.acoustics.rooms import ANECHOIC, LECTURE_HALL, Room
+from bastzoo.acoustics.rooms.shoebox import ANECHOIC, LECTURE_HALL, Room
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from bastzoo.acoustics.heads import Head, default_head, virtual_head
+from bastzoo.acoustics.listeners.listener import Head, default_head, virtual_head
 from bastzoo.acoustics.rendering import Renderer
-from bastzoo.acoustics.rooms import Room, binaural_responses
-from bastzoo.acoustics.sounds import Corpus, make_corpus
+from bastzoo.acoustics.rooms.shoebox import Room, binaural_responses
+from bastzoo.acoustics.sounds.corpus import Corpus, make_corpus
 from bastzoo.conditions import Condition, Directions
 from bastzoo.data.batches import SPLITS, Batch, Split, in_order
 from bastzoo.data.digests import data_digest

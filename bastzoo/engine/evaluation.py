@@ -18,15 +18,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
 from bastzoo.data.batches import Batch, ClipSet
-from bastzoo.engine.calibration import calibration_metrics
-from bastzoo.engine.metrics import (
+from bastzoo.metrics.calibration import calibration_metrics
+from bastzoo.metrics.classes import by_class, confusion, task_metrics
+from bastzoo.metrics.localization import (
     ad_by_sound,
     angular_distance,
     azimuth_curve,
     localization_metrics,
 )
-from bastzoo.engine.source_metrics import source_metrics
-from bastzoo.engine.task_metrics import by_class, confusion, task_metrics
+from bastzoo.metrics.sources import source_metrics
 from bastzoo.model import parameter_count
 from bastzoo.zoo.slots import match, sources_of
 

@@ -22,10 +22,10 @@ from torch.nn.modules.conv import _ConvNd as _Convolution
 from bastzoo.data.batches import ClipSet
 from bastzoo.engine.checkpoint import Checkpoints, Interrupted, set_random_state
 from bastzoo.engine.evaluation import localize
-from bastzoo.engine.metrics import angular_distance
 from bastzoo.engine.observer import Observer, Silent
 from bastzoo.errors import TrainingError
 from bastzoo.experiment import Recipe
+from bastzoo.metrics.localization import angular_distance
 
 Loss = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
 

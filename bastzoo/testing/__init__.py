@@ -18,15 +18,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bastzoo.testing.backbones import BackboneSuite
-    from bastzoo.testing.baselines import BaselineSuite
-    from bastzoo.testing.environments import EnvironmentSuite
-    from bastzoo.testing.executors import ExecutorSuite
-    from bastzoo.testing.frontends import FrontendSuite
-    from bastzoo.testing.heads import HeadSuite
-    from bastzoo.testing.integrations import IntegrationSuite
-    from bastzoo.testing.losses import LossSuite
     from bastzoo.testing.suite import ComponentSuite
+    from bastzoo.testing.suites.backbones import BackboneSuite
+    from bastzoo.testing.suites.baselines import BaselineSuite
+    from bastzoo.testing.suites.environments import EnvironmentSuite
+    from bastzoo.testing.suites.executors import ExecutorSuite
+    from bastzoo.testing.suites.frontends import FrontendSuite
+    from bastzoo.testing.suites.heads import HeadSuite
+    from bastzoo.testing.suites.integrations import IntegrationSuite
+    from bastzoo.testing.suites.losses import LossSuite
 
 SUITES = {
     "backbone": "BackboneSuite",
@@ -66,4 +66,4 @@ def __getattr__(name: str) -> Any:
     """Import a suite when it is asked for: they need torch, and listing them does not."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.suites.{_MODULES[name]}"), name)

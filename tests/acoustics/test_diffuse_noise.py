@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from bastzoo.acoustics.heads import default_head, virtual_head
+from bastzoo.acoustics.listeners.listener import default_head, virtual_head
 from bastzoo.acoustics.noise import diffuse_filter, ear_noise, filtered, speech_amplitude
 from bastzoo.acoustics.rendering import Renderer
-from bastzoo.acoustics.sounds import make_corpus
+from bastzoo.acoustics.sounds.corpus import make_corpus
 
 CLIPS = 400
 FREQUENCIES = np.fft.rfftfreq(8_000, 1 / 16_000)

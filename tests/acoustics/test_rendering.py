@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from bastzoo.acoustics.heads import default_head
+from bastzoo.acoustics.listeners.listener import default_head
 from bastzoo.acoustics.rendering import Renderer
-from bastzoo.acoustics.rooms import ANECHOIC, LECTURE_HALL, binaural_responses
-from bastzoo.acoustics.sounds import make_corpus
+from bastzoo.acoustics.rooms.shoebox import ANECHOIC, LECTURE_HALL, binaural_responses
+from bastzoo.acoustics.sounds.corpus import make_corpus
 from bastzoo.errors import DataError
 from tests.acoustics.conftest import horizontal
 

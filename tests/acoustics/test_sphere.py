@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bastzoo.acoustics.heads import kemar
+from bastzoo.acoustics.listeners.listener import kemar
 from bastzoo.acoustics.sphere import SPACING, sphere_grid
 from bastzoo.directions import direction_from_angles
 

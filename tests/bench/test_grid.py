@@ -9,11 +9,11 @@ import pytest
 
 from bastzoo.bench.grid import PAPER_AXES, axis, combinations
 from bastzoo.bench.plan import plan
-from bastzoo.bench.store import RunStore
 from bastzoo.bench.workbench import Workbench
 from bastzoo.errors import CombinationError, ComponentError, SetupError
 from bastzoo.experiment import load_preset
 from bastzoo.plugins import default_registry
+from bastzoo.records.store import RunStore
 from bastzoo.registry import Component, Registry
 
 REGISTRY = default_registry()

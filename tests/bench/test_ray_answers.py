@@ -8,11 +8,11 @@ import pytest
 
 from bastzoo.bench.executors.ray import _Answer, _perform, _put
 from bastzoo.bench.jobs import Bench, Job, Settings
-from bastzoo.bench.store import PREDICTIONS_FILE, RECORD_FILE, WEIGHTS_FILE
 from bastzoo.bench.workbench import Workbench
 from bastzoo.errors import FolderError
 from bastzoo.experiment import Combination, load_preset
 from bastzoo.plugins import default_registry
+from bastzoo.records.store import PREDICTIONS_FILE, RECORD_FILE, WEIGHTS_FILE
 
 
 @pytest.fixture(scope="module")

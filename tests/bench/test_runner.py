@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from bastzoo.bench.runner import baseline_experiment, baseline_run, track_run, train_run
-from bastzoo.bench.store import RunStore
 from bastzoo.bench.tracks import environment_track
 from bastzoo.bench.workbench import Workbench
-from bastzoo.engine.metrics import angular_distance
 from bastzoo.errors import RecordError, SetupError
 from bastzoo.experiment import Combination, load_preset
+from bastzoo.metrics.localization import angular_distance
 from bastzoo.plugins import default_registry
+from bastzoo.records.store import RunStore
 from bastzoo.registry import Component, Registry
 
 

@@ -12,7 +12,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from bastzoo.cli import doctor
+from bastzoo.cli.zoo import doctor
 from tests.cli.command import ROOT, bastzoo, data
 from tests.cli.troubled import BROKEN, install_troubles
 from tests.fake_distributions import Site

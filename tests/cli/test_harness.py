@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bastzoo.bench.store import RunStore
+from bastzoo.records.store import RunStore
 from tests.cli.command import ROOT
 
 GRID = ("bench", "--backbone", "vanilla", "--integ", "SUB", "--loss", "MSE", "--seeds", "2")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bastzoo.bench.columns import COLUMNS
-from bastzoo.bench.record import RunRecord, TrackRecord
-from tests.bench.records import baseline_record, model_record
-from tests.bench.test_track_tables import on_track
+from bastzoo.boards.columns import COLUMNS
+from bastzoo.records.record import RunRecord, TrackRecord
+from tests.boards.test_tracks import on_track
 from tests.cli.command import bastzoo
 from tests.cli.test_startup import modules_after
+from tests.records.made import baseline_record, model_record
 
 AD = {"on the grid": 3.0, "between": 5.0}
 

@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from bastzoo.cli.progress import TrainingProgress
+from bastzoo.cli.terminal.progress import TrainingProgress
 from bastzoo.engine.observer import Observer
 
 TITLE = "[54/54] vanilla/CONCAT/MIX-EXACT/NSP on RI02 (standard, seed 0)"

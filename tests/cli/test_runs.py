@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bastzoo.bench.record import RunRecord
-from bastzoo.bench.store import RunStore
+from bastzoo.records.record import RunRecord
+from bastzoo.records.store import RunStore
 from tests.cli.command import ROOT
 from tests.fake_distributions import Site, backbones_source
 

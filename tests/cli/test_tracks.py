@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bastzoo.bench.store import RunStore
+from bastzoo.records.store import RunStore
 from tests.cli.command import bastzoo
 
 ROW = ("--backbone", "vanilla", "--integ", "SUB", "--loss", "MIX", "--sharing", "SP")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bastzoo.acoustics.heads import default_head, kemar
+from bastzoo.acoustics.listeners.listener import default_head, kemar
 from bastzoo.data.digests import data_digest
 from bastzoo.data.environments import Environment, ri, ri01, ri02
 from bastzoo.data.rendered import RenderedClips, RenderedData, azimuth_grid

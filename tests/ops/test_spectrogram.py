@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bastzoo.acoustics.sounds import make_corpus
+from bastzoo.acoustics.sounds.corpus import make_corpus
 from bastzoo.ops.spectrogram import spectrograms
 from bastzoo.zoo.frontends import Spectrogram
 

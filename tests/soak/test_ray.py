@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bastzoo.bench.store import RunStore
+from bastzoo.records.store import RunStore
 from tests.cli.command import ROOT
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bastzoo.directions import azimuth_of, direction_from_angles
-from bastzoo.engine.metrics import localization_metrics
 from bastzoo.errors import DataError
+from bastzoo.metrics.localization import localization_metrics
 from bastzoo.registry import Registry
 from bastzoo.zoo import baselines, bastzoo_baselines
 from bastzoo.zoo.baselines.cues import (
@@ -224,9 +224,9 @@ def test_every_registered_baseline_can_be_built_fitted_and_asked(name, training)
 
 
 def test_real_clips_are_localized_far_better_than_by_chance():
-    heads = pytest.importorskip("bastzoo.acoustics.heads")
-    rooms = pytest.importorskip("bastzoo.acoustics.rooms")
-    sounds = pytest.importorskip("bastzoo.acoustics.sounds")
+    heads = pytest.importorskip("bastzoo.acoustics.listeners.listener")
+    rooms = pytest.importorskip("bastzoo.acoustics.rooms.shoebox")
+    sounds = pytest.importorskip("bastzoo.acoustics.sounds.corpus")
     directions = direction_from_angles(GRID)
     responses = rooms.binaural_responses(rooms.ANECHOIC, heads.default_head(), directions)
     spectra = torch.fft.rfft(torch.from_numpy(responses), 8192)

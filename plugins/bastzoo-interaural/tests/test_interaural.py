@@ -12,7 +12,7 @@ from torch import Tensor
 from bastzoo.model import BinauralLocalizer
 from bastzoo.plugins import default_registry
 from bastzoo.testing import FrontendSuite
-from bastzoo.testing.backbones import SHAPES
+from bastzoo.testing.suites.backbones import SHAPES
 from bastzoo.zoo.frontends import Spectrogram
 from bastzoo.zoo.heads import Azimuth
 from bastzoo.zoo.integrations import Add

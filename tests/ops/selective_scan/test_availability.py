@@ -95,7 +95,8 @@ def test_the_next_best_runs_where_the_best_does_not_work(monkeypatch, caplog):
 
 
 def test_a_kernel_with_wrong_numbers_is_found_out(monkeypatch):
-    from bastzoo.ops.selective_scan import cpu, probe
+    from bastzoo.ops.selective_scan import probe
+    from bastzoo.ops.selective_scan.cpu import scan as cpu
 
     assert probe.failure("cpu") is None
     backward = cpu.backward

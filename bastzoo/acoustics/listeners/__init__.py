@@ -1,0 +1,1 @@
+"""Listeners: the ear responses of a person or a dummy, read, interpolated, and made."""

@@ -1,0 +1,188 @@
+"""Heads: measured pairs of ear responses, and a family of virtual ones made from KEMAR's.
+
+A virtual head scales each ear's transfer function along frequency, which is how the ears of people
+differ to a first approximation (Middlebrooks 1999, J. Acoust. Soc. Am. 106:1480).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bastzoo.acoustics import SAMPLE_RATE
+from bastzoo.errors import DataError
+
+if TYPE_CHECKING:
+    from scipy.spatial import KDTree
+
+    from bastzoo.acoustics.listeners.sofa import Measurement
+
+KEMAR = Path(__file__).parents[2] / "assets" / "mit_kemar_normal_pinna.sofa"
+"""MIT's KEMAR, normal pinna on both sides (Gardner & Martin 1995, J. Acoust. Soc. Am. 97:3907)."""
+
+TAPS = 160
+"""Samples of a response (10 ms): with 8000 of a sound, just short enough for transforms of 8192."""
+
+LEAD = 24
+"""Samples before the first onset of a head: room for the band limit's ringing ahead of it."""
+
+_BITS = 24
+_FADE = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """What both ears receive from each measured direction.
+
+    `directions` [M, 3] are unit vectors (x front, y left, z up), `responses` [M, 2, K] float64
+    impulse responses at 16 kHz, channel 0 the left ear.
+    """
+
+    id: str
+    directions: np.ndarray
+    responses: np.ndarray
+
+    def __post_init__(self) -> None:
+        count = len(self.directions)
+        shapes = np.shape(self.directions), np.shape(self.responses)[:2]
+        if count == 0 or shapes != ((count, 3), (count, 2)) or np.ndim(self.responses) != 3:
+            raise DataError(
+                f"The head {self.id} has directions {np.shape(self.directions)} and responses "
+                f"{np.shape(self.responses)}: they must be [M, 3] and [M, 2, K]."
+            )
+        for name in ("directions", "responses"):
+            own = np.array(getattr(self, name), dtype=np.float64)
+            own.setflags(write=False)
+            object.__setattr__(self, name, own)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the directions (to 1e-9) and the responses: what a run's key records."""
+        digest = hashlib.sha256(np.rint(self.directions * 1e9).astype("<i8").tobytes())
+        digest.update(self.responses.astype("<f8").tobytes())
+        return digest.hexdigest()
+
+    def nearest(self, directions: np.ndarray) -> np.ndarray:
+        """Index of the measured direction closest in angle to each of `directions` [..., 3].
+
+        They may be vectors of any length but zero.
+        """
+        lengths = np.linalg.norm(directions, axis=-1, keepdims=True)
+        return np.asarray(self._tree.query(directions / lengths)[1])
+
+    @cached_property
+    def _tree(self) -> "KDTree":
+        from scipy.spatial import KDTree
+
+        return KDTree(self.directions)
+
+
+def read_sofa(path: str | Path) -> Head:
+    """The head in a SimpleFreeFieldHRIR file, resampled to 16 kHz and cut to 10 ms.
+
+    What comes later than that is an echo of the laboratory. Raises DataError for anything else than
+    such a file.
+    """
+    from bastzoo.acoustics.listeners.sofa import read_measurement
+
+    return _head(Path(path).stem, read_measurement(path))
+
+
+@lru_cache(maxsize=1)
+def kemar() -> Head:
+    """KEMAR as published: left and right are mirror images of each other, bit for bit."""
+    return _head("kemar", _kemar_measurement())
+
+
+DEFAULT_DIGEST = "8efb000b0a353e8d919dd96323535e7658ffa5040e581e65a973a6dfcc5f078b"
+"""`default_head().digest`, for whoever asks for nothing else of it; a test compares them."""
+
+
+def default_head() -> Head:
+    """The head of every environment that names no other: KEMAR's size, with unequal ears."""
+    return virtual_head(0)
+
+
+@lru_cache(maxsize=32)
+def virtual_head(index: int) -> Head:
+    """Head `index` (0, 1, 2, ...) of an endless family that differs in size and asymmetry.
+
+    See `frequency_scales` for how they vary; 0 is the default head.
+    """
+    left, right, width = frequency_scales(index)
+    return _head(f"kemar-virtual-{index}", _kemar_measurement(), (left, right), width)
+
+
+def frequency_scales(index: int) -> tuple[float, float, float]:
+    """Left and right frequency factor of a virtual head, and the factor of its interaural delays.
+
+    The geometric mean of the two ears runs from 0.85 (large ears) to 1.18 (small ones), their ratio
+    from 2 to 10 %, either ear being the smaller. People differ less in head width than in pinna
+    size, so the delays follow the size by its square root.
+    """
+    if index < 0:
+        raise DataError(f"There is no virtual head {index}: the family starts at 0.")
+    if index == 0:
+        return 1.05, 0.95, 1.0
+    # Additive recurrences (Roberts 2018, the plastic number): any first n heads cover the range.
+    place, spread = (index * 0.7548776662466927) % 1.0, (index * 0.5698402909980532) % 1.0
+    size = 0.85 * (1.18 / 0.85) ** place
+    ratio = (1.02 + 0.08 * abs(2 * spread - 1)) ** (1 if spread < 0.5 else -1)
+    return size * ratio**0.5, size / ratio**0.5, size**-0.5
+
+
+@lru_cache(maxsize=1)
+def _kemar_measurement() -> "Measurement":
+    from bastzoo.acoustics.listeners.sofa import read_measurement
+
+    return read_measurement(KEMAR)
+
+
+def _head(
+    identity: str,
+    measurement: "Measurement",
+    scales: tuple[float, float] = (1.0, 1.0),
+    width: float = 1.0,
+) -> Head:
+    """A head at 16 kHz from a measurement; `width` multiplies the differences between onsets."""
+    onsets = measurement.onsets
+    wanted = width * (onsets - onsets.min()) + LEAD / SAMPLE_RATE
+    responses = np.stack([_moved(measurement, ear, scales[ear], wanted) for ear in (0, 1)], axis=1)
+    responses[..., -_FADE:] *= 0.5 + 0.5 * np.cos(np.pi * np.arange(_FADE) / _FADE)
+    return Head(identity, measurement.directions, _on_grid(responses))
+
+
+def _moved(measurement: "Measurement", ear: int, scale: float, wanted: np.ndarray) -> np.ndarray:
+    """One ear's responses [M, TAPS] at 16 kHz, stretched along frequency by `scale`.
+
+    Onsets come to lie at `wanted` [M, 2] (s): stretching leaves interaural delays alone. The
+    transfer function is evaluated at f / scale: one Fourier sum both stretches and resamples.
+    """
+    samples, rate = measurement.responses.shape[-1], measurement.rate
+    length = samples / rate / scale + wanted.max()
+    size = 2 ** int(np.ceil(np.log2(max(2 * length * SAMPLE_RATE, TAPS))))
+    frequencies = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
+    waves = np.exp(-2j * np.pi * np.outer(np.arange(samples) / rate, frequencies / scale))
+    spectrum = measurement.responses[:, ear] @ waves
+    spectrum *= _band_limit(frequencies, scale * rate / 2)
+    inside = measurement.onsets[:, ear] - measurement.delays[:, ear] / rate
+    later = wanted[:, ear] - inside / scale
+    return np.fft.irfft(spectrum * np.exp(-2j * np.pi * np.outer(later, frequencies)), size)[
+        :, :TAPS
+    ]
+
+
+def _band_limit(frequencies: np.ndarray, top: float) -> np.ndarray:
+    """1 up to 88 % of `top` or of our Nyquist frequency (the lower), then a raised cosine to 0."""
+    end = min(top, SAMPLE_RATE / 2)
+    place = np.clip((frequencies / end - 0.88) / 0.12, 0.0, 1.0)
+    return 0.5 + 0.5 * np.cos(np.pi * place)
+
+
+def _on_grid(responses: np.ndarray) -> np.ndarray:
+    """`responses` in 24-bit steps below their peak, so that every machine gets the same bits."""
+    step = 2.0 ** (np.ceil(np.log2(np.abs(responses).max())) - _BITS)
+    return np.rint(responses / step) * step

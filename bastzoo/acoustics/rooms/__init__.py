@@ -1,0 +1,1 @@
+"""Rooms: binaural responses of a listener in a room."""

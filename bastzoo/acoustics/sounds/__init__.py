@@ -1,0 +1,1 @@
+"""Sounds: mono recordings of 500 ms, made from a seed or read from files."""

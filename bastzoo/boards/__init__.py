@@ -1,0 +1,1 @@
+"""Leaderboards: tables that are made of records and of nothing else."""

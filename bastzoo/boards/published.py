@@ -1,0 +1,102 @@
+"""The papers' own figures, which stand under a leaderboard, marked as other data."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection
+from importlib import resources
+
+from bastzoo.boards.tables import INTEGRATIONS, LOSSES, PAPER_COLUMNS, markdown
+
+_FILES = {"bast_mamba_ad.csv": "mamba", "bast_vit_ad.csv": "vanilla"}
+
+HEADING = "## Published, on other data"
+
+
+def published_runs(wanted: Collection[tuple[str, str, str, str]]) -> list[dict[str, str]]:
+    """The papers' AD of combinations: (backbone, sharing, loss, integration) each."""
+    found = []
+    for file, backbone in _FILES.items():
+        for line in _csv(file):
+            key = (backbone, line["sharing"], line["loss"], line["integration"])
+            if key in wanted:
+                found.append(
+                    {
+                        "model": f"{line['model']}-{line['sharing']}",
+                        "loss": LOSSES.get(key[2], key[2]),
+                        "integration": INTEGRATIONS[key[3]],
+                        "ad": line["ad_deg"],
+                    }
+                )
+    return found
+
+
+def section_of_runs(wanted: Collection[tuple[str, str, str, str]]) -> list[str]:
+    """The section of a leaderboard with `published_runs`; nothing when there are none."""
+    found = published_runs(wanted)
+    if not found:
+        return []
+    table = [[line["model"], line["loss"], line["integration"], f"{line['ad']}°"] for line in found]
+    return [
+        HEADING,
+        "",
+        "The papers' own figures for these combinations, on their private recordings with one run",
+        "each: not comparable with the rows above (README of ShengKuangCN/BAST; arXiv:2207.03927).",
+        "",
+        markdown(table, PAPER_COLUMNS),
+        "",
+    ]
+
+
+def section_of_track(track: str) -> list[str]:
+    """The section of a track's leaderboard with the paper's figures; nothing when there are none."""
+    if track in ("snr", "snr-white"):
+        lines = _csv("bast_mamba_snr.csv")
+        columns = [name for name in lines[0] if name.startswith("test_")]
+        headers = [_snr_label(name.removeprefix("test_")) for name in columns]
+        table = [
+            [_snr_label(line["train_snr_db"]), *(f"{float(line[c]):.1f}°" for c in columns)]
+            for line in lines
+        ]
+        return [
+            *_elsewhere("BAST-Mamba-SP, Hybrid, Sub."),
+            markdown(table, ["Trained on", *headers]),
+            "",
+        ]
+    if track == "duration":
+        lines = _csv("bast_mamba_duration.csv")
+        headers = list(dict.fromkeys(f"{line['ms']} ms" for line in lines))
+        designs: dict[tuple[str, ...], list[str]] = {}
+        for line in lines:
+            words = (
+                f"BAST-Mamba-{line['sharing']}",
+                LOSSES.get(line["loss"], line["loss"]),
+                INTEGRATIONS[line["integration"]],
+            )
+            designs.setdefault(words, []).append(f"{float(line['ad_deg']):.2f}°")
+        table = [[*words, *figures] for words, figures in designs.items()]
+        return [
+            *_elsewhere("BAST-Mamba"),
+            markdown(table, ["Model", "Loss", "Integ.", *headers]),
+            "",
+        ]
+    return []
+
+
+def _elsewhere(design: str) -> list[str]:
+    return [
+        HEADING,
+        "",
+        f"{design}, read off the paper's figures: on the authors' private recordings, one run each,",
+        "so not comparable with the rows above (README of ShengKuangCN/BAST).",
+        "",
+    ]
+
+
+def _snr_label(word: str) -> str:
+    return word if word == "clean" else f"{word} dB"
+
+
+def _csv(file: str) -> list[dict[str, str]]:
+    text = (resources.files("bastzoo") / "assets" / "published" / file).read_text()
+    return list(csv.DictReader(text.splitlines()))

@@ -1,0 +1,269 @@
+"""Leaderboards: tables that are a pure function of run records.
+
+The same records give the same bytes, in whatever order they come. Stale results are never ranked
+with fresh ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from bastzoo.boards.columns import Column, Layout
+from bastzoo.boards.formats import Section, Value
+from bastzoo.boards.published import published_runs, section_of_runs
+from bastzoo.boards.rows import Row, Seeds, grouped, ranked, told_apart, with_intervals
+from bastzoo.boards.tables import (
+    PAPER_COLUMNS,
+    TEXT_COLUMNS,
+    again,
+    commands,
+    data_words,
+    degrees,
+    markdown,
+    origins,
+    paragraph,
+    seed_words,
+)
+from bastzoo.experiment import Experiment
+from bastzoo.records.record import Evaluation, RunRecord
+
+USUAL = Layout()
+
+_BY_DEFINITION = "exact lateral position, front-back by chance (by definition)"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is ranked together: rows in the papers' order, stale rows with the reason, baselines."""
+
+    models: list[Row]
+    baselines: list[Row]
+    stale: list[tuple[Row, str]]
+    shown: list[RunRecord]
+
+    @property
+    def example(self) -> tuple[Experiment, Evaluation, int]:
+        """Experiment, evaluation and protocol of any model, for what they share."""
+        record = next(record for record in self.shown if record.experiment is not None)
+        assert record.experiment is not None
+        assert record.evaluation is not None
+        return record.experiment, record.evaluation, record.protocol_version
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of all models."""
+        return sorted({r.experiment.seed for r in self.shown if r.experiment is not None})
+
+    @property
+    def best_first(self) -> list[Row]:
+        """The models by AD."""
+        return sorted(self.models, key=lambda row: (row.figure, row.labels))
+
+    @property
+    def published(self) -> set[tuple[str, str, str, str]]:
+        """The combinations that the papers may have figures of: backbone, sharing, loss, integration."""
+        wanted: set[tuple[str, str, str, str]] = set()
+        for row in self.models:
+            experiment = row.first.experiment
+            if experiment is not None and experiment.environment == "RI":
+                chosen = experiment.combination
+                wanted.add((chosen.backbone, chosen.sharing, chosen.loss, chosen.integration))
+        return wanted
+
+
+def render_leaderboard(
+    records: Iterable[RunRecord], title: str = "Leaderboard", layout: Layout = USUAL
+) -> str:
+    """Write the leaderboard of finished runs: one part for each environment, preset and data set.
+
+    Results of different data, presets or protocols are never ranked together, nor are those of an
+    older version of a component with those of a newer one.
+    """
+    lines = [f"# {title}", ""]
+    for part in _parts(records):
+        lines += _render_part(part, layout)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def sections(records: Iterable[RunRecord], layout: Layout = USUAL) -> list[Section]:
+    """The same leaderboard for `board_formats`: the detailed table and the baselines of each part."""
+    return [_section(part, layout) for part in _parts(records)]
+
+
+def _parts(records: Iterable[RunRecord]) -> list[_Part]:
+    finished = [r for r in records if r.status == "finished" and r.evaluation is not None]
+    parts = []
+    for group in grouped(finished, _heard):
+        baselines = sorted(_noted(group.baselines), key=lambda row: -row.figure)
+        parts.append(
+            _Part(
+                models=ranked(_noted(group.models)),
+                baselines=with_intervals(baselines),
+                stale=[(Row(seeds), why) for seeds, why in group.stale],
+                shown=group.shown,
+            )
+        )
+    return parts
+
+
+def _noted(groups: Sequence[Seeds[RunRecord]]) -> list[Row]:
+    """Rows with a note where two would have the same name."""
+    rows = [Row(seeds) for seeds in groups]
+    notes = told_apart(groups, [row.labels for row in rows])
+    return [replace(row, note=note) for row, note in zip(rows, notes, strict=True)]
+
+
+def _heard(record: RunRecord) -> tuple[str, ...]:
+    """What a baseline shares with the models beside it: the clips, and the protocol."""
+    tested = record.tested
+    return (tested.environment, tested.data_digest, str(record.protocol_version))
+
+
+def _render_part(part: _Part, layout: Layout) -> list[str]:
+    columns = layout.shown(part.models)
+    paper = [[*row.labels, degrees(row.metric("ad_mean"))] for row in part.models]
+    return [
+        *_introduction(part),
+        "## Angular distance, as the papers print it",
+        "",
+        markdown(paper, PAPER_COLUMNS) if paper else _NOTHING_FRESH,
+        "",
+        "## In detail",
+        "",
+        *_details(part, layout, columns),
+        "",
+        *_stale(part),
+        "## Baselines on the same clips",
+        "",
+        _baselines(part.baselines, [column for column in columns if column.of_baselines]),
+        "",
+        *section_of_runs(part.published),
+        *again(part.shown, columns=[column.key for column in columns]),
+    ]
+
+
+_NOTHING_FRESH = "No row has the newest versions of all its components, so none is ranked."
+
+
+def _introduction(part: _Part) -> list[str]:
+    experiment, evaluation, protocol = part.example
+    rooms = ", ".join(evaluation.by_room)
+    return [
+        f"Environment {experiment.environment} ({rooms}), preset `{experiment.preset.name}`"
+        f"{'' if experiment.precision == 'no' else f' in {experiment.precision}'}, "
+        f"{evaluation.clips:,} test clips: {data_words(experiment, evaluation)}; "
+        f"{seed_words(part.seeds)}; protocol {protocol}. "
+        "AD is the mean angular distance, in degrees.",
+        "",
+    ]
+
+
+def _details(part: _Part, layout: Layout, columns: Sequence[Column]) -> list[str]:
+    if not part.models:
+        return [_NOTHING_FRESH]
+    rows = layout.sorted(part.best_first)
+    text = {column.header for column in columns if column.is_text}
+    table = [[column.text(row) for column in columns] for row in rows]
+    keys = {column.key for column in columns}
+    said = [_sorted_words(layout, "ad" in keys)]
+    if "rank" in keys:
+        by = "" if layout.sort is None or layout.sort.key in ("rank", "ad") else "Ranks are by AD; "
+        said.append(
+            f"{by}rows share a rank where the interval of their paired difference includes zero."
+        )
+    ending = ";" if len(said) > 1 and said[1].startswith("rows") else "."
+    words = [said[0] + ending, *said[1:]]
+    if "seed-sd" in keys:
+        words.append("Over seeds: the standard deviation of AD from one training to another.")
+    headers = [column.header for column in columns]
+    return [*paragraph(*words), "", markdown(table, headers, text)]
+
+
+def _sorted_words(layout: Layout, with_interval: bool) -> str:
+    if layout.sort is None or (layout.sort.key == "ad" and not layout.descending):
+        return "Sorted by AD" + ", with its 95 % interval (bootstrap over sounds)" * with_interval
+    header = layout.sort.header.removesuffix(" (95 %)")
+    down = ", from high to low" if layout.descending else ""
+    interval = "; AD is given with its 95 % interval (bootstrap over sounds)" * with_interval
+    return f"Sorted by {header}{down}{interval}"
+
+
+def _stale(part: _Part) -> list[str]:
+    if not part.stale:
+        return []
+    table = [[*row.labels, degrees(row.metric("ad_mean")), why] for row, why in part.stale]
+    return [
+        "## Stale, not ranked",
+        "",
+        "Made with an older version of a component than other rows of this table: not comparable.",
+        "",
+        markdown(table, [*PAPER_COLUMNS, "Why"]),
+        "",
+    ]
+
+
+def _baselines(baselines: Sequence[Row], columns: Sequence[Column]) -> str:
+    table = [[row.labels[0], *(column.text(row) for column in columns)] for row in baselines]
+    return markdown(
+        [*table, [_BY_DEFINITION, *map(_by_definition, columns)]],
+        ["Method", *(column.header for column in columns)],
+    )
+
+
+def _by_definition(column: Column) -> str:
+    if column.by_definition is None:
+        return "-"
+    return (
+        f"{100 * column.by_definition:.1f} %"
+        if column.key == "front-back"
+        else degrees(column.by_definition)
+    )
+
+
+def _section(part: _Part, layout: Layout) -> Section:
+    experiment, evaluation, protocol = part.example
+    columns = layout.shown(part.models)
+    models = layout.sorted(part.best_first)
+    return Section(
+        facts={
+            "track": None,
+            "environment": experiment.environment,
+            "preset": experiment.preset.name,
+            "precision": experiment.precision,
+            "data_digest": experiment.data_digest,
+            "protocol": protocol,
+            "clips": evaluation.clips,
+        },
+        rows=[
+            *(_fields("model", row, columns) for row in models),
+            *(_fields("stale", row, columns, why) for row, why in part.stale),
+            *(_fields("baseline", row, columns) for row in part.baselines),
+        ],
+        provenance={
+            "commands": commands(part.shown),
+            "seeds": part.seeds,
+            "measured_on": origins(part.shown),
+        },
+        published=published_runs(part.published),
+        caption=" ".join(_introduction(part)),
+        headers=[column.header for column in columns],
+        text=TEXT_COLUMNS | {column.header for column in columns if column.is_text},
+        blocks=[
+            [[column.text(row) for column in columns] for row in models],
+            [
+                [
+                    column.text(row) if column.of_baselines or column.key == "model" else "-"
+                    for column in columns
+                ]
+                for row in part.baselines
+            ],
+        ],
+    )
+
+
+def _fields(kind: str, row: Row, columns: Sequence[Column], stale: str = "") -> dict[str, Value]:
+    fields: dict[str, Value] = {"kind": kind, "stale": stale or None}
+    for column in columns:
+        fields.update(column.fields(row))
+    return fields

@@ -1,0 +1,168 @@
+"""What all tables of results share: words, figures, markdown, and how to make a table again."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+from bastzoo.experiment import Experiment
+from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
+
+# How the papers write what the zoo calls by a shorter name.
+MODELS = {"mamba": "BAST-Mamba", "vanilla": "BAST", "swin": "BAST-Swin"}
+LOSSES = {"MIX": "Hybrid", "MIX-EXACT": "Hybrid, exact", "AD-EXACT": "AD, exact"}
+INTEGRATIONS = {"ADD": "Add.", "SUB": "Sub.", "CONCAT": "Concat."}
+
+PAPER_COLUMNS = ["Model", "Loss", "Integ.", "AD"]
+TEXT_COLUMNS = frozenset({"Model", "Loss", "Integ.", "Method", "Trained on", "Why"})
+
+# What a reader has to know about a column of costs, by the column's key.
+_EXPLAINED = {
+    "latency": "Latency is one clip at batch 1, frontend included (median of 100).",
+    "macs": "MACs count matrix products, convolutions, attention and the selective scan.",
+    "trained": "The training time is the wall time of a run without its test.",
+}
+
+
+def labels(experiment: Experiment) -> tuple[str, str, str]:
+    """Model, loss and integration of an experiment, as the papers write them."""
+    chosen = experiment.combination
+    model = f"{MODELS.get(chosen.backbone, chosen.backbone)}-{chosen.sharing}"
+    extras = [
+        name
+        for name, usual in ((chosen.head, "azimuth"), (chosen.frontend, "spectrogram"))
+        if name != usual
+    ]
+    extras += [
+        f"{kind} version {component.version}"
+        for kind, component in experiment.components.items()
+        if component.version != 1
+    ]
+    return (
+        " + ".join([model, *extras]),
+        LOSSES.get(chosen.loss, chosen.loss),
+        INTEGRATIONS.get(chosen.integration, chosen.integration),
+    )
+
+
+def data_words(experiment: Experiment, evaluation: Evaluation) -> str:
+    """What was heard in a test, and what was trained on."""
+    source, size = experiment.source, experiment.preset.data
+    tested = len(evaluation.by_sound["sounds"])
+    if source.layout != "rendered":
+        what = {"bast": "recordings", "csv": "spectrograms"}[source.layout]
+        return f"{tested} sounds of recorded data (`{source.path}`), {what}"
+    words = [f"{tested} sounds that no model was trained on"]
+    if experiment.condition.directions == "grid":
+        step = size.azimuth_step
+        words.append(f"{360 // step} azimuths in steps of {step}°")
+    if str(experiment.condition):
+        words.append(str(experiment.condition))
+    if source.hrtf:
+        words.append(f"head `{source.hrtf}`")
+    corpus = f" of `{source.sounds}`" if source.sounds else ""
+    trained = "" if source.sounds else f"{size.train_sounds:,} "
+    return f"{', '.join(words)}. Trained on {trained}other sounds{corpus}"
+
+
+def papers_order(key: tuple[str, ...]) -> tuple[object, ...]:
+    """Sort key of a combination: the order in which the papers print them."""
+    known = ["NSP", "SP", "MSE", "AD", "MIX", "CONCAT", "ADD", "SUB"]
+    return tuple((known.index(k) if k in known else len(known), k) for k in key)
+
+
+def again(
+    records: Sequence[RunRecord] | Sequence[TrackRecord], *, columns: Collection[str] = ()
+) -> list[str]:
+    """How to make a table again: commands, and what it was measured with.
+
+    columns: keys of the columns that the table has; those of costs need a word of explanation.
+    """
+    explained = [words for key, words in _EXPLAINED.items() if key in columns]
+    return [
+        "## How to make this table again",
+        "",
+        *[f"    {command}" for command in commands(records)],
+        "",
+        *paragraph(*explained, "Measured on:"),
+        "",
+        *sorted(f"- {_origin_words(origin)}" for origin in origins(records)),
+        "",
+    ]
+
+
+def commands(records: Iterable[RunRecord | TrackRecord]) -> list[str]:
+    """The commands that made the records."""
+    return sorted({record.provenance.command for record in records})
+
+
+def origins(records: Iterable[RunRecord | TrackRecord]) -> list[dict[str, Any]]:
+    """Hardware, versions and commit that records were made with, with the seeds that ran there.
+
+    Nothing that a clock says is in it: repeated runs give the same.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for record in records:
+        origin = record.provenance.model_dump(
+            exclude={"created", "command", "seconds", "peak_memory_mb"}
+        )
+        origin = found.setdefault(repr(origin), {**origin, "seeds": set()})
+        if record.experiment is not None:
+            origin["seeds"].add(record.experiment.seed)
+    return [{**found[key], "seeds": sorted(found[key]["seeds"])} for key in sorted(found)]
+
+
+def _origin_words(origin: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in origin["versions"].items())
+    seeds = f", {seed_words(origin['seeds'])}" if origin["seeds"] else ""
+    return (
+        f"{origin['processor']} ({origin['device']}, {origin['threads']} threads, "
+        f"{origin['scan']} scan), {origin['platform']}, {versions}, "
+        f"commit {origin['commit'] or 'unknown'}{seeds}"
+    )
+
+
+def seed_words(seeds: Iterable[int]) -> str:
+    """Seeds in words: `seed 0`, `seeds 0, 1`, `seeds 0 to 4, 7`."""
+    runs: list[list[int]] = []
+    for seed in sorted(set(seeds)):
+        if runs and seed == runs[-1][-1] + 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    words = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    return f"seed{'s' * (sum(map(len, runs)) > 1)} {', '.join(words)}"
+
+
+def paragraph(*sentences: str) -> list[str]:
+    """Lines of a paragraph."""
+    return textwrap.wrap(" ".join(sentences), width=96, break_on_hyphens=False)
+
+
+def markdown(
+    table: Sequence[Sequence[object]],
+    columns: Sequence[str],
+    text: Collection[str] = TEXT_COLUMNS,
+) -> str:
+    """A markdown table; the columns that hold `text` to the left, figures to the right."""
+    align = ["left" if column in text else "right" for column in columns]
+    return tabulate(
+        [[str(cell) for cell in line] for line in table],
+        headers=list(columns),
+        tablefmt="pipe",
+        colalign=align,
+        disable_numparse=True,
+    )
+
+
+def degrees(value: float | None) -> str:
+    """An angle, or a dash."""
+    return "-" if value is None else f"{value:.2f}°"
+
+
+def percent(value: float | None) -> str:
+    """A share, or a dash."""
+    return "-" if value is None else f"{100 * value:.1f} %"

@@ -1,0 +1,157 @@
+"""`bastzoo train`: one run, from nothing to a record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bastzoo.cli.options import (
+    Heard,
+    as_json,
+    check_tasks,
+    checkpoint_option,
+    data_options,
+    pretrained_option,
+    recipe_options,
+    task_options,
+    training_options,
+    usual_head,
+    where_and_how,
+)
+
+if TYPE_CHECKING:
+    from bastzoo.conditions import Condition
+    from bastzoo.experiment import Tasks
+
+
+@click.command()
+@click.option("--backbone", default="mamba", show_default=True, metavar="NAME")
+@click.option("--integ", "integration", default="SUB", show_default=True, metavar="NAME")
+@click.option("--loss", default="MIX", show_default=True, metavar="NAME")
+@click.option("--sharing", default="SP", show_default=True, metavar="SP|NSP")
+@click.option("--env", "environment", default="RI", show_default=True, metavar="NAME")
+@click.option(
+    "--head",
+    metavar="NAME",
+    help="Default: azimuth; azimuth+elevation+class with --cls-weight or --elev-weight.",
+)
+@click.option("--frontend", metavar="NAME", help="Default: spectrogram, or precomputed with --csv.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@pretrained_option
+@recipe_options
+@task_options
+@checkpoint_option
+@training_options
+@data_options
+@where_and_how
+@as_json
+@click.pass_context
+def train(
+    context: click.Context,
+    environment: str,
+    head: str | None,
+    frontend: str | None,
+    seed: int,
+    pretrained: bool,
+    recipe: dict[str, Any],
+    tasks: Tasks | None,
+    checkpoint_every: float,
+    conditions: list[Condition],
+    heard: Heard,
+    preset: str,
+    device: str,
+    precision: str,
+    out: str,
+    json_: bool,
+    **chosen: str,
+) -> None:
+    """Train and test one combination.
+
+    Example: bastzoo train --backbone mamba --integ SUB --loss MIX --sharing SP --env RI
+
+    What, where and how high: bastzoo train --csv dataset_index.csv --backbone vanilla --integ SUB
+    --loss MIX --epochs 20 --batch 16 --cls-weight 1.0 --elev-weight 0.1
+
+    On several GPUs: accelerate launch -m bastzoo train ...
+    """
+    # What can be refused is refused before torch is imported.
+    from bastzoo.bench.grid import READY_MADE, axis, check_frontends
+    from bastzoo.cli.terminal.grid_display import GridDisplay
+    from bastzoo.cli.terminal.progress import say
+    from bastzoo.cli.terminal.results import print_run
+    from bastzoo.errors import RecordError
+    from bastzoo.experiment import Combination, load_preset
+    from bastzoo.plugins import default_registry
+    from bastzoo.records.store import RunStore
+
+    registry = default_registry()
+    layout = heard.source.layout
+    (chosen["sharing"],) = axis("sharing", [chosen["sharing"]], registry)
+    chosen["head"] = head or usual_head(tasks)
+    chosen["frontend"] = frontend or (READY_MADE if layout == "csv" else "spectrogram")
+    check_frontends([chosen["frontend"]], layout)
+    combination = Combination.model_validate(chosen)
+    for component in combination.components(registry).values():
+        component.require()
+    check_tasks(tasks, [combination.head], registry)
+    if layout == "rendered":
+        registry.get("environment", environment).require()
+    if len(conditions) > 1:
+        raise click.UsageError("--train-snr names one ratio (or `mix`) for one run.")
+    values = load_preset(preset)
+    values.check_parameters(registry)
+    if pretrained:
+        values = values.with_pretrained([registry.get("backbone", combination.backbone)])
+    values = values.with_recipe(**{k: v for k, v in recipe.items() if k != "epochs"})
+    store = RunStore(out)
+    store.prepare()
+
+    from bastzoo.bench.jobs import Bench, Job, Settings
+    from bastzoo.bench.stopping import Stopping
+    from bastzoo.bench.workbench import Workbench
+
+    workbench = Workbench(registry, device=device, precision=precision, **heard.workbench_options())
+    condition = conditions[0] if conditions else None
+    if recipe["epochs"]:
+        values = workbench.with_epochs(
+            recipe["epochs"], combination, values, environment, condition
+        )
+    experiment = workbench.experiment(
+        combination,
+        preset=values,
+        environment=environment,
+        seed=seed,
+        condition=condition,
+        tasks=tasks,
+    )
+    for sentence in workbench.task_warnings(experiment):
+        say(f"Warning: {sentence}")
+    settings = Settings(
+        out=out,
+        device=device,
+        precision=precision,
+        checkpoint_every=checkpoint_every,
+        **heard.settings(),
+    )
+    with Stopping() as stopping, GridDisplay({experiment.key: str(experiment)}) as display:
+        bench = Bench(
+            settings,
+            registry=registry,
+            workbench=workbench,
+            watch=display.watch if workbench.accelerator.is_main_process else lambda *_: None,
+            stopping=stopping,
+        )
+        failed_before = store.get(experiment.key)
+        again = failed_before is not None and failed_before.status == "failed"
+        outcome = bench.wait_for(Job(experiment=experiment, again=again), say=display.say)
+    record = outcome.record
+    if record is None:
+        raise RecordError(" ".join(outcome.faults))
+    if not workbench.accelerator.is_main_process:  # one of several processes of this training
+        return
+    if outcome.status == "done":
+        say(f"This run is finished already: {store.path(experiment.key)}")
+    print_run(record, store.path(record.key), as_json=json_)
+    if record.status == "failed":
+        context.exit(2)

@@ -1,0 +1,1 @@
+"""Commands that read records: tables, comparisons, folders of runs."""

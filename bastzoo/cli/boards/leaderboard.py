@@ -1,0 +1,190 @@
+"""`bastzoo leaderboard`: the tables of runs that exist, made again from their records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bastzoo.boards.columns import Layout
+    from bastzoo.records.record import TrackRecord
+
+_SUFFIXES = {".csv": "csv", ".json": "json", ".tex": "latex"}
+
+
+@click.command()
+@click.argument("runs", default="runs")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+@click.option(
+    "--track",
+    "tracks",
+    multiple=True,
+    metavar="NAME",
+    help="The leaderboard of a track instead; repeatable. all: the main table, then every track.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["md", "csv", "json", "latex"]),
+    help="Default: md, or what FILE ends in (.csv, .json, .tex).",
+)
+@click.option(
+    "--columns",
+    metavar="A,B,...",
+    help="Columns of the main leaderboard's detailed table; see below.",
+)
+@click.option(
+    "--sort",
+    metavar="COLUMN",
+    help="Sort the detailed table by a column, from high to low with - before it. Ranks stay by AD.",
+)
+@click.option(
+    "--check", is_flag=True, help="Exit with 1 when --out does not follow from the records."
+)
+@click.pass_context
+def leaderboard(
+    context: click.Context,
+    runs: str,
+    out: Path | None,
+    tracks: tuple[str, ...],
+    form: str | None,
+    columns: str | None,
+    sort: str | None,
+    check: bool,
+) -> None:
+    """Write the leaderboard of the records in the folder RUNS (default: runs).
+
+    RUNS holds run folders, or record files (*.json) as kept under leaderboards/records/.
+
+    Columns: rank, model, loss, integration, ad, seeds, seed-sd, median, p90, mse, acc5, acc10, acc20,
+    lateral, front-back, left-right, folded-ad, hemifield-gap, elevation, calibration, radius,
+    parameters, macs, latency, trained, environment, head, frontend, sharing, backbone, key. All but
+    latency and trained are the same in every repetition of the same experiments.
+    """
+    from bastzoo.boards.columns import Layout
+    from bastzoo.cli.terminal.progress import say
+    from bastzoo.errors import SetupError
+    from bastzoo.records.store import write_text
+
+    if check and out is None:
+        raise SetupError("--check compares a file with its records; name the file with --out.")
+    layout = Layout.of(columns, sort)
+    everything = any(name.lower() == "all" for name in tracks)
+    if tracks and not everything and layout != Layout():
+        raise SetupError(
+            "The columns of a track's tables are its cases; leave --columns and --sort away, or use "
+            "--format csv, which has all figures."
+        )
+    form = form or _SUFFIXES.get(out.suffix.lower() if out else "", "md")
+    text, count, faults = _document(runs, tracks, form, layout)
+    for fault in faults:
+        say(fault)
+    if out is None:
+        click.echo(text, nl=False)
+    elif not check:
+        write_text(out, text)
+        say(f"Wrote {out}")
+    elif not out.is_file() or out.read_bytes() != text.encode():
+        say(f"{out} does not follow from the records in {runs!r}; make it again without --check.")
+        context.exit(1)
+    else:
+        say(f"{out} follows from {count} records.")
+    if faults:
+        context.exit(2)
+
+
+def _document(
+    runs: str, tracks: Sequence[str], form: str, layout: Layout
+) -> tuple[str, int, list[str]]:
+    """The text, of how many records it is made, and a sentence for each that cannot be read.
+
+    Raises RecordError when there is nothing to make a table of.
+    """
+    from bastzoo.boards import runs as main_table
+    from bastzoo.boards import tracks as track_tables
+    from bastzoo.boards.formats import FORMATS, Section
+    from bastzoo.cli.terminal.progress import say
+    from bastzoo.errors import RecordError
+    from bastzoo.records.store import read_records, read_track_records
+
+    everything = any(name.lower() == "all" for name in tracks)
+    texts: list[str] = []
+    sections: list[Section] = []
+    faults: list[str] = []
+    count = 0
+    if everything or not tracks:
+        records, faults = read_records(Path(runs))
+        finished = [record for record in records if record.status == "finished"]
+        if any(record.experiment for record in finished):
+            count += len(finished)
+            if form == "md":
+                texts.append(main_table.render_leaderboard(finished, layout=layout))
+            else:
+                sections += main_table.sections(finished, layout)
+    if tracks:
+        on_tracks, more = read_track_records(Path(runs))
+        faults = [*faults, *more]
+        for name in _names(tracks, everything, on_tracks):
+            found = [record for record in on_tracks if record.track == name]
+            if not any(record.experiment for record in found):
+                if everything:
+                    continue
+                for fault in faults:
+                    say(fault)
+                raise RecordError(_nothing(runs, name))
+            count += len(found)
+            if form == "md":
+                texts.append(track_tables.render_track(found, _question(name, found)))
+            else:
+                sections += track_tables.sections(found)
+    if not texts and not sections:
+        for fault in faults:
+            say(fault)
+        raise RecordError(_nothing(runs))
+    return ("\n".join(texts) if form == "md" else FORMATS[form](sections)), count, faults
+
+
+def _names(tracks: Sequence[str], everything: bool, records: Sequence[TrackRecord]) -> list[str]:
+    """The tracks that are asked for, as the records spell them, in the order of the command.
+
+    Raises CombinationError for a name that neither the records nor bastzoo knows.
+    """
+    from bastzoo.bench.tracks import TRACKS, find_track
+
+    there = {record.track.lower(): record.track for record in records}
+    if everything:
+        known = [*TRACKS]
+        return sorted(
+            there.values(), key=lambda t: (known.index(t) if t in known else len(known), t)
+        )
+    names = []
+    for name in dict.fromkeys(tracks):
+        if name.lower() in there:
+            names.append(there[name.lower()])
+            continue
+        from bastzoo.plugins import default_registry  # only a track without results pays for it
+
+        names.append(find_track(name, default_registry()).name)
+    return list(dict.fromkeys(names))
+
+
+def _question(name: str, records: Sequence[TrackRecord]) -> str:
+    """What a track asks. An environment that is one is known by its only case, without its plugin."""
+    from bastzoo.bench.tracks import TRACKS, environment_track
+
+    if name in TRACKS:
+        return TRACKS[name].question
+    is_environment = all([case.label for case in record.cases] == [name] for record in records)
+    return environment_track(name).question if is_environment else ""
+
+
+def _nothing(runs: str, track: str = "") -> str:
+    if not track:
+        return f"There is no finished run in {runs!r}; `bastzoo bench` writes some."
+    return (
+        f"There is no result of the track {track!r} in {runs!r}; "
+        f"`bastzoo bench --track {track}` writes some."
+    )

@@ -1,0 +1,1 @@
+"""Commands about the zoo itself: components, plugins, what this installation can do."""

@@ -1,0 +1,1 @@
+"""Metrics of the protocol (docs/protocol.md): numpy arrays in, figures out, no torch."""

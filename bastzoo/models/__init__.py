@@ -1,0 +1,1 @@
+"""Models that leave a run: built, loaded, and read from elsewhere."""

@@ -1,0 +1,338 @@
+"""The run store: one folder a run, written aside and renamed into place.
+
+There is no shared index, so many machines can write to one folder, and a kill leaves either a whole
+run or none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from bastzoo.errors import FolderError, RecordError, SetupError
+from bastzoo.records.record import RECORD_SCHEMA, RunRecord, TrackRecord
+
+RECORD_FILE = "record.json"
+PREDICTIONS_FILE = "predictions.npz"
+HISTORY_FILE = "history.csv"
+WEIGHTS_FILE = "model.safetensors"
+_TRACK_FILE = "track-{}.json"
+_ASIDE = ".writing-"
+
+Record = TypeVar("Record", RunRecord, TrackRecord)
+Found = TypeVar("Found")
+
+
+class RunStore:
+    """Runs under one folder, found by key."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+
+    def prepare(self) -> None:
+        """Make the folder and see that it can be written. Raises SetupError when it cannot.
+
+        The folder that it lies in must be there: a mistyped path, or a drive that is not mounted,
+        would otherwise be found out when all runs are in the wrong place.
+        """
+        parent = self.folder.absolute().parent
+        if not parent.exists():
+            raise SetupError(
+                f"The folder {str(self.folder)!r} cannot be made: there is no {str(parent)!r}. "
+                "Make it first (mkdir -p), or choose another folder with --out."
+            )
+        probe = self.folder / f"{_ASIDE}probe-{os.getpid()}"
+        with in_sentences(self.folder):
+            self.folder.mkdir(exist_ok=True)
+            probe.mkdir()
+            probe.rmdir()
+
+    def path(self, key: str) -> Path | None:
+        """The folder of the run with this key, or None."""
+        found = sorted(self.folder.glob(f"*-{key}"))
+        return found[0] if found else None
+
+    def get(self, key: str) -> RunRecord | None:
+        """The record with this key, or None when there is none.
+
+        Raises RecordError when there is one that cannot be read (a newer bastzoo wrote it, say): it
+        must not be run again and overwritten without a word.
+        """
+        path = self.path(key)
+        return None if path is None else read_record(path / RECORD_FILE)
+
+    def find(self, reference: str) -> Path:
+        """The folder of a run: a path, a key, or the beginning of a folder's name or of a key.
+
+        Raises RecordError when nothing, or more than one run, fits.
+        """
+        found = self.matching(reference)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join([path.name for path in found[:5]] + ["..."] * (len(found) > 5))
+            raise RecordError(f"{reference!r} fits {len(found)} runs ({names}); write more of it.")
+        raise RecordError(
+            f"There is no run {reference!r} in {str(self.folder)!r}; `bastzoo bench` and "
+            "`bastzoo train` write runs there, and --out names another folder."
+        )
+
+    def matching(self, reference: str) -> list[Path]:
+        """The folders of all runs that a reference (see `find`) fits."""
+        for candidate in (Path(reference), self.folder / reference):
+            if (candidate / RECORD_FILE).is_file():
+                return [candidate]
+        return [
+            path
+            for path in self.folders()
+            if path.name.lower().startswith(reference.lower())
+            or path.name.rpartition("-")[2].startswith(reference)
+        ]
+
+    def write(self, record: RunRecord, fill: Callable[[Path], None] | None = None) -> Path:
+        """Write a run: `fill` puts the other files into the folder, the record comes last.
+
+        A run with the same key is replaced. Raises SetupError when the folder cannot be written or the
+        disk is full; what was there before is still there then.
+        """
+        target = self.folder / record.name
+        with in_sentences(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # A name that no other process has, on this machine or another.
+            aside = Path(tempfile.mkdtemp(prefix=f"{_ASIDE}{record.key}-", dir=self.folder))
+            aside.chmod(0o755)
+            try:
+                if fill is not None:
+                    fill(aside)
+                write_text(aside / RECORD_FILE, record.model_dump_json(indent=1) + "\n")
+                _replace_folder(aside, target)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+        return target
+
+    def write_track(self, record: TrackRecord) -> Path:
+        """Keep a run's results on a track beside the run; results it had before are replaced.
+
+        Raises RecordError when there is no such run, SetupError when the file cannot be written.
+        """
+        folder = self.path(record.key)
+        if folder is None:
+            raise RecordError(f"There is no run {record.key!r} in {str(self.folder)!r}.")
+        path = folder / _TRACK_FILE.format(record.track)
+        write_text(path, record.model_dump_json(indent=1) + "\n")
+        return path
+
+    def track(self, key: str, track: str) -> TrackRecord | None:
+        """A run's results on a track, or None. Raises RecordError for a record that is damaged."""
+        folder = self.path(key)
+        path = None if folder is None else folder / _TRACK_FILE.format(track)
+        return read_track_record(path) if path is not None and path.is_file() else None
+
+    def track_records(self) -> tuple[list[TrackRecord], list[str]]:
+        """All results on tracks that can be read, and a sentence for each that cannot."""
+        paths = (path for run in self.folders() for path in track_files(run))
+        return _read_all(paths, read_track_record)
+
+    def records(self) -> tuple[list[RunRecord], list[str]]:
+        """All records that can be read, sorted by folder name, and a sentence for each that cannot."""
+        return _read_all((path / RECORD_FILE for path in self.folders()), read_record)
+
+    def runs(self) -> tuple[list[tuple[Path, RunRecord]], list[str]]:
+        """All runs with their folders, as `records` gives them."""
+        return _read_all(self.folders(), lambda path: (path, read_record(path / RECORD_FILE)))
+
+    def remove(self, path: Path) -> None:
+        """Remove a run's folder: it is gone at once, whatever interrupts the rest.
+
+        Raises FolderError when that is not allowed.
+        """
+        with in_sentences(self.folder):
+            aside = Path(tempfile.mkdtemp(prefix=f"{_ASIDE}old-", dir=self.folder))
+            try:
+                path.rename(aside / path.name)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+
+    def folders(self) -> Iterator[Path]:
+        """The folders that hold a record, sorted by name."""
+        if self.folder.is_dir():
+            with os.scandir(self.folder) as entries:
+                names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+            for name in names:
+                path = self.folder / name
+                if (path / RECORD_FILE).is_file():
+                    yield path
+
+
+def read_records(folder: Path) -> tuple[list[RunRecord], list[str]]:
+    """Records of a folder that holds runs, or record files (`*.json`) themselves.
+
+    Returns the records, sorted by file name, and a sentence for each that cannot be read.
+    """
+    files = _record_files(folder)
+    if not files:
+        return RunStore(folder).records()
+    return _read_all((file for file in files if not _is_of_a_track(file)), read_record)
+
+
+def read_track_records(folder: Path) -> tuple[list[TrackRecord], list[str]]:
+    """Results on tracks of a folder that holds runs, or record files (`*.json`) themselves."""
+    files = _record_files(folder)
+    if not files:
+        return RunStore(folder).track_records()
+    return _read_all(filter(_is_of_a_track, files), read_track_record)
+
+
+def _record_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.json")) if folder.is_dir() else []
+
+
+def _is_of_a_track(path: Path) -> bool:
+    """Records of tracks are named after the track, those of runs after what was run."""
+    return path.name.startswith(_TRACK_FILE.partition("{")[0])
+
+
+def _read_all(
+    paths: Iterable[Path], read: Callable[[Path], Found]
+) -> tuple[list[Found], list[str]]:
+    records, faults = [], []
+    with _without_garbage_collection():
+        for path in paths:
+            try:
+                records.append(read(path))
+            except RecordError as error:
+                faults.append(str(error))
+    return records, faults
+
+
+@contextlib.contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Records hold no cycles; looking for some among thousands of them takes most of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def track_files(run: Path) -> list[Path]:
+    """The records of tracks in a run's folder, sorted."""
+    return sorted(run.glob(_TRACK_FILE.format("*")))
+
+
+def read_record(path: Path) -> RunRecord:
+    """Read a record. Raises RecordError, naming the file and the field, when it is not one."""
+    return _read(path, RunRecord)
+
+
+def read_track_record(path: Path) -> TrackRecord:
+    """Read the record of a run on a track. Raises RecordError as `read_record` does."""
+    return _read(path, TrackRecord)
+
+
+def _read(path: Path, kind: type[Record]) -> Record:
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise RecordError(
+            f"The record {str(path)!r} cannot be read: {error.strerror or error}."
+        ) from error
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        raise RecordError(_fault(path, text, error)) from error
+
+
+def _fault(path: Path, text: bytes, error: ValidationError) -> str:
+    """What is wrong with a record, in a sentence that names the file and the field."""
+    what = f"The record {str(path)!r}"
+    fault = error.errors()[0]
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return f"{what} is not JSON, or was cut short: {fault['msg']}."
+    if not isinstance(values, dict):
+        return f"{what} is no record: it holds a {type(values).__name__}, not an object."
+    version = values.get("schema_version")
+    if isinstance(version, int) and version > RECORD_SCHEMA:
+        return (
+            f"{what} was written by a newer bastzoo (schema {version}, this one reads up to "
+            f"{RECORD_SCHEMA}); update bastzoo to use it."
+        )
+    where = ".".join(map(str, fault["loc"])) or "the whole"
+    why = {"missing": "is missing", "extra_forbidden": "is not known here"}.get(fault["type"])
+    more = f" ({error.error_count() - 1} more faults)" if error.error_count() > 1 else ""
+    reason = why or f": {fault['msg']}"
+    return f"{what} does not follow the schema: the field {where} {reason}{more}.".replace(
+        " : ", ": "
+    )
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file aside, see it to the disk, and rename it into place.
+
+    Raises SetupError when it cannot be written.
+    """
+    aside = path.with_name(f"{_ASIDE}{path.name}-{os.getpid()}")
+    with in_sentences(path.parent):
+        try:
+            with aside.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def _replace_folder(source: Path, target: Path) -> None:
+    """Rename a folder into place. A folder cannot be renamed over another: the old one steps aside.
+
+    When another machine has put its own there in the meantime, that one stays: it has the same key, so
+    it is the same result.
+    """
+    if target.exists():
+        old = Path(tempfile.mkdtemp(prefix=f"{_ASIDE}old-", dir=target.parent))
+        target.rename(old / target.name)
+        try:
+            source.rename(target)
+        except OSError:
+            (old / target.name).rename(target)
+            raise
+        finally:
+            shutil.rmtree(old, ignore_errors=True)
+        return
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+
+
+@contextlib.contextmanager
+def in_sentences(folder: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write into sentences (FolderError)."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise FolderError(
+                f"There is no space left in {str(folder)!r} ({error.strerror}). Finished runs are "
+                "kept; make room and give the same command again, or choose another folder with --out."
+            ) from error
+        raise FolderError(
+            f"The folder {str(folder)!r} cannot be written: {error.strerror or error}. "
+            "Choose another one with --out."
+        ) from error

@@ -1,0 +1,1 @@
+"""The promises of each kind of component, one module a kind."""

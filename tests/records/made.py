@@ -1,0 +1,124 @@
+"""Run records made up for tests: the shape of real ones, with numbers from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from bastzoo.experiment import Combination, Preset, ResolvedComponent, load_preset, resolve
+from bastzoo.plugins import default_registry
+from bastzoo.records.record import (
+    BaselineExperiment,
+    Cost,
+    Evaluation,
+    Failure,
+    Provenance,
+    RunRecord,
+    Training,
+)
+
+PROVENANCE = Provenance(
+    created="2026-01-01T00:00:00+00:00",
+    command="bastzoo bench --backbone mamba --integ SUB",
+    versions={"python": "3.11", "bastzoo": "0"},
+    commit="abc",
+    platform="Linux x86_64",
+    processor="a processor, 2 cores",
+    device="cpu",
+    threads=2,
+    scan="cpu",
+    seconds=60.0,
+    peak_memory_mb=900.0,
+)
+
+
+def evaluation(ad: float, environment: str = "RI", sounds: int = 12, seed: int = 0) -> Evaluation:
+    means = ad + np.random.default_rng(seed).normal(size=sounds)
+    metrics = {"ad_mean": float(means.mean()), "ad_median": ad / 2, "acc_10": 0.8, "invalid": 0}
+    return Evaluation(
+        environment=environment,
+        clips=sounds * 72,
+        metrics={**metrics, "lateral_error": 2.0, "front_back_rate": 0.1},
+        by_room={"anechoic": metrics, "lecture-hall": metrics},
+        by_azimuth=[],
+        by_sound={
+            "sounds": [f"sound-{i}" for i in range(sounds)],
+            "ad_mean": means.tolist(),
+            "clips": [72] * sounds,
+        },
+    )
+
+
+def model_record(
+    ad: float = 8.0,
+    *,
+    seed: int = 0,
+    failed: bool = False,
+    preset: Preset | None = None,
+    precision: str = "no",
+    versions: Mapping[str, int] | None = None,
+    **chosen: str,
+) -> RunRecord:
+    values = {"backbone": "mamba", "integration": "SUB", "loss": "MIX", "sharing": "SP", **chosen}
+    environment = values.pop("environment", "RI")
+    experiment = resolve(
+        Combination.model_validate(values),
+        registry=default_registry(),
+        preset=preset or load_preset("quick"),
+        environment=environment,
+        data_digest=f"data-of-{environment}",
+        seed=seed,
+        precision=precision,
+    )
+    newer = {
+        kind: experiment.components[kind].model_copy(update={"version": version})
+        for kind, version in (versions or {}).items()
+    }
+    experiment = experiment.model_copy(update={"components": {**experiment.components, **newer}})
+    if failed:
+        failure = Failure(error="TrainingError", message="The loss became nan.", traceback="...")
+        return RunRecord(
+            key=experiment.key,
+            status="failed",
+            experiment=experiment,
+            failure=failure,
+            provenance=PROVENANCE,
+        )
+    return RunRecord(
+        key=experiment.key,
+        status="finished",
+        experiment=experiment,
+        training=Training(
+            steps=600, best_step=600, best_validation_ad=ad, seconds=50.0, stopped_early=False
+        ),
+        evaluation=evaluation(ad, environment, seed=seed),
+        cost=Cost(
+            parameters=123_456,
+            macs=7_000_000,
+            latency_p50_ms=4.0,
+            latency_p95_ms=5.0,
+            real_time_factor=0.008,
+        ),
+        provenance=PROVENANCE,
+    )
+
+
+def baseline_record(
+    name: str = "ITD", ad: float = 30.0, *, data_digest: str = "data-of-RI"
+) -> RunRecord:
+    preset = load_preset("quick")
+    experiment = BaselineExperiment(
+        component=ResolvedComponent.of(default_registry().get("baseline", name), preset),
+        environment="RI",
+        data=preset.data,
+        data_digest=data_digest,
+        fit_clips=100,
+    )
+    return RunRecord(
+        key=experiment.key,
+        status="finished",
+        baseline=experiment,
+        evaluation=evaluation(ad),
+        provenance=PROVENANCE,
+    )
