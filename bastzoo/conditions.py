@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import (
+    AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
@@ -30,14 +31,14 @@ MIXED_SNR: tuple[float | None, ...] = (0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 3
 
 FAMILY_FOR_TRAINING = tuple(range(1, 9))
 FAMILY_FOR_TEST = tuple(range(9, 13))
-"""Numbers of the virtual heads that the track `unseen-head` trains on and tests with."""
+"""Numbers of the virtual listeners that the track `unseen-head` trains on and tests with."""
 
 
 class Condition(BaseModel):
     """How the sounds of a split are heard, beyond their environment.
 
-    heads: 0 is the data's own head, from 1 on members of the family of virtual heads; every sound is
-        heard with each.
+    listeners: 0 is the data's own listener, from 1 on members of the family of virtual listeners; every
+        sound is heard with each.
     snr_db: signal-to-noise ratios; each clip gets one of them, drawn by its index. None: no noise.
     noise: a diffuse field of speech-shaped or white noise.
     duration_ms: how much of the clip is heard, from its beginning; the rest is silence. None: all.
@@ -48,7 +49,10 @@ class Condition(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    heads: tuple[int, ...] = (0,)
+    # Records and digests say "heads", as they did before the word was the output heads' alone.
+    listeners: tuple[int, ...] = Field(
+        default=(0,), validation_alias=AliasChoices("listeners", "heads")
+    )
     snr_db: tuple[float | None, ...] = (CLEAN,)
     noise: Noise = "speech"
     duration_ms: float | None = Field(default=None, gt=0, le=500)
@@ -57,13 +61,17 @@ class Condition(BaseModel):
 
     @model_serializer(mode="wrap")
     def _plain(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """One source goes without saying: what came before there were several keeps its digests."""
-        values = handler(self)
+        """Spell a condition as records do, so that old ones keep their digests.
+
+        Listeners are "heads" there, and one source goes without saying.
+        """
+        given = handler(self)
+        values = {"heads" if name == "listeners" else name: value for name, value in given.items()}
         if self.sources == (1,):
             values.pop("sources", None)
         return values
 
-    @field_validator("heads", "snr_db", "sources")
+    @field_validator("listeners", "snr_db", "sources")
     @classmethod
     def _some(cls, values: tuple[object, ...]) -> tuple[object, ...]:
         if not values:
@@ -87,8 +95,10 @@ class Condition(BaseModel):
     def __str__(self) -> str:
         """The condition in a few words; empty for the usual one."""
         words = []
-        if self.heads != (0,):
-            words.append(f"head{'s' if len(self.heads) > 1 else ''} {_span(self.heads)}")
+        if self.listeners != (0,):
+            words.append(
+                f"listener{'s' if len(self.listeners) > 1 else ''} {_span(self.listeners)}"
+            )
         if self.snr_db != (CLEAN,):
             words.append(f"{_levels(self.snr_db)} {self.noise} noise")
         if self.duration_ms is not None:
@@ -108,7 +118,7 @@ class DataSource(BaseModel):
     path: the folder or the CSV file.
     sound_id, azimuth_direction, fit_length: how a BAST folder is read.
     skip_bad: whether rows that cannot be used are left out instead of refused.
-    hrtf, hrtf_directions: a SOFA file that takes the place of the default head.
+    hrtf, hrtf_directions: a SOFA file that takes the place of the default listener.
     sounds: a folder of recordings that takes the place of the embedded corpus.
     """
 

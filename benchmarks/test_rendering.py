@@ -12,7 +12,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
 from bastzoo.acoustics import CLIP_SAMPLES
-from bastzoo.acoustics.listeners.listener import default_head
+from bastzoo.acoustics.listeners.listener import default_listener
 from bastzoo.acoustics.noise import diffuse_filter
 from bastzoo.acoustics.rendering import Renderer
 from bastzoo.acoustics.rooms.shoebox import ANECHOIC, LECTURE_HALL, Room, binaural_responses
@@ -34,7 +34,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 def responses_of(*rooms: Room) -> Tensor:
-    each = [binaural_responses(room, default_head(), DIRECTIONS) for room in rooms]
+    each = [binaural_responses(room, default_listener(), DIRECTIONS) for room in rooms]
     taps = max(part.shape[-1] for part in each)
     padded = [np.pad(part, ((0, 0), (0, 0), (0, taps - part.shape[-1]))) for part in each]
     return torch.from_numpy(np.concatenate(padded))
@@ -88,7 +88,7 @@ def test_rendering_with_noise(benchmark: BenchmarkFixture, scene: tuple) -> None
 
 def test_rendering_with_diffuse_noise(benchmark: BenchmarkFixture, scene: tuple) -> None:
     name, renderer, _, batch = scene
-    noise = diffuse_filter(default_head(), "speech")[None]
+    noise = diffuse_filter(default_listener(), "speech")[None]
     measure(
         benchmark,
         f"{name}: batch of {BATCH}",
@@ -112,7 +112,7 @@ SETUPS = {
 @pytest.mark.parametrize("what", SETUPS)
 def test_set_up(benchmark: BenchmarkFixture, what: str) -> None:
     benchmark.group = "set-up"
-    default_head()
+    default_listener()
     benchmark.pedantic(SETUPS[what], rounds=3)
 
 

@@ -17,9 +17,9 @@ def test_two_conditions_without_noise_are_one_whatever_noise_they_do_not_have() 
     ("condition", "words"),
     [
         (Condition(), ""),
-        (Condition(heads=(3,)), "head 3"),
-        (Condition(heads=tuple(range(1, 9))), "heads 1-8"),
-        (Condition(heads=(1, 4)), "heads 1, 4"),
+        (Condition(listeners=(3,)), "listener 3"),
+        (Condition(listeners=tuple(range(1, 9))), "listeners 1-8"),
+        (Condition(listeners=(1, 4)), "listeners 1, 4"),
         (Condition(snr_db=(20.0,)), "20 dB speech noise"),
         (Condition(snr_db=MIXED_SNR, noise="white"), "mixed white noise"),
         (Condition(snr_db=(None, 5.0)), "no, 5 dB speech noise"),
@@ -48,5 +48,5 @@ def test_a_condition_that_cannot_be_is_refused(values: dict[str, object]) -> Non
 
 
 def test_a_condition_survives_json() -> None:
-    condition = Condition(heads=(1, 2), snr_db=(None, 5.0), duration_ms=200.0)
+    condition = Condition(listeners=(1, 2), snr_db=(None, 5.0), duration_ms=200.0)
     assert Condition.model_validate_json(condition.model_dump_json()) == condition

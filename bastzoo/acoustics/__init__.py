@@ -1,4 +1,4 @@
-"""From a mono sound to a binaural clip: sounds, heads, rooms and their rendering.
+"""From a mono sound to a binaural clip: sounds, listeners, rooms and their rendering.
 
 Only the two constants that every clip shares live here; import the modules themselves for the rest,
 so that nothing heavy is loaded before it is used.

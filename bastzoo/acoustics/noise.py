@@ -2,7 +2,7 @@
 
 A 32-bit hash of a counter takes the place of a generator, as in counter-based generators (Salmon et
 al., SC 2011), in integer operations that CPUs and GPUs do alike. Filtered, it becomes a diffuse
-field: what a head hears when independent noise comes from everywhere.
+field: what a listener hears when independent noise comes from everywhere.
 """
 
 from typing import Literal
@@ -13,7 +13,7 @@ from jaxtyping import Complex, Float, Int32, Int64
 from torch import Tensor
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
-from bastzoo.acoustics.listeners.listener import Head
+from bastzoo.acoustics.listeners.listener import Listener
 
 NoiseSpectrum = Literal["speech", "white"]
 
@@ -42,19 +42,19 @@ _LATTICE = 4_000
 _GRID_BITS = 24
 
 
-def diffuse_filter(head: Head, spectrum: NoiseSpectrum) -> Complex[Tensor, "2 2 4001"]:
+def diffuse_filter(listener: Listener, spectrum: NoiseSpectrum) -> Complex[Tensor, "2 2 4001"]:
     """The filter that makes a diffuse field of white noise independent at the ears.
 
     At each of the 4001 frequencies of a clip, the Cholesky factor of the covariance between the ears
-    that `head` gives noise of equal power from all directions; so the noise has the spectrum and the
+    that `listener` gives noise of equal power from all directions; so the noise has the spectrum and the
     interaural coherence of a diffuse field. A direction that was not measured counts with the nearest
     one that was. Mean power over both ears is 1.
     """
     weights = np.bincount(
-        head.nearest(_fibonacci_lattice(_LATTICE)), minlength=len(head.directions)
+        listener.nearest(_fibonacci_lattice(_LATTICE)), minlength=len(listener.directions)
     )
     weights = weights / weights.sum()
-    left, right = np.fft.rfft(head.responses, CLIP_SAMPLES).transpose(1, 0, 2)
+    left, right = np.fft.rfft(listener.responses, CLIP_SAMPLES).transpose(1, 0, 2)
     left_power, right_power = weights @ np.abs(left) ** 2, weights @ np.abs(right) ** 2
     cross = weights @ (right * left.conj())
     factor = np.zeros((2, 2, left_power.size), np.complex128)

@@ -14,7 +14,7 @@ from bastzoo.acoustics.noise import ear_noise, filtered
 from bastzoo.errors import DataError
 
 SHORT_TAPS = 193
-"""Responses up to this length (12 ms: any head) take transforms of 8192, longer ones of 16384."""
+"""Responses up to this length (12 ms: any listener) take transforms of 8192, longer ones of 16384."""
 
 _TRANSFORMS = {False: 8_192, True: 16_384}
 
@@ -85,7 +85,7 @@ class Renderer:
 
         `snr_db` adds white noise, independent at the ears, that many dB below the clip's mean power
         over both ears (infinite: none). The noise follows from `seed` and `clip_index`, by default
-        the number of the pair (sound, response). With `noise_filter` (one a head, see
+        the number of the pair (sound, response). With `noise_filter` (one a listener, see
         `noise.diffuse_filter`; `noise_filter_index` says which one a clip takes, by default the
         first) the noise is a diffuse field, and the ratio is exact for every clip instead of on
         average. `level_db` amplifies clip and noise alike.

@@ -273,7 +273,7 @@ def baseline_experiment(
         # sounds tell them apart better than as many clips drawn at random do.
         rooms = len(workbench.environment(environment).rooms)
         directions = len(directions_of(condition.directions, preset.data.azimuth_step))
-        places = rooms * len(condition.heads) * directions
+        places = rooms * len(condition.listeners) * directions
         sounds = min(preset.data.train_sounds, max(1, _BASELINE_FIT_CLIPS // places))
         clips = sounds * places
     else:

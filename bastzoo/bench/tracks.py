@@ -21,7 +21,7 @@ from bastzoo.errors import CombinationError
 from bastzoo.registry import Registry, unknown_name
 
 USUAL = Condition()
-"""Clean, whole clips on the grid, with the data's own head."""
+"""Clean, whole clips on the grid, with the data's own listener."""
 
 ENVIRONMENTS = ("RI01", "RI02", "RI")
 """The environments of the papers, which the cross-environment track takes in turns."""
@@ -122,10 +122,10 @@ TRACKS: dict[str, Track] = {
             name="unseen-head",
             question="How does a design localize with ears that it was not trained on?",
             cases=(
-                Case("heads 1-8", Condition(heads=FAMILY_FOR_TRAINING)),
-                Case("heads 9-12", Condition(heads=FAMILY_FOR_TEST)),
+                Case("heads 1-8", Condition(listeners=FAMILY_FOR_TRAINING)),
+                Case("heads 9-12", Condition(listeners=FAMILY_FOR_TEST)),
             ),
-            conditions=(Condition(heads=FAMILY_FOR_TRAINING),),
+            conditions=(Condition(listeners=FAMILY_FOR_TRAINING),),
         ),
         Track(
             name="off-grid",
@@ -197,22 +197,26 @@ def check_track(track: Track, source: DataSource) -> None:
 
 
 def training_conditions(
-    snr: Sequence[str], noise: Noise, heads: str, sources: str = "1"
+    snr: Sequence[str], noise: Noise, listeners: str, sources: str = "1"
 ) -> list[Condition]:
     """The conditions to train under that options name; none of them: the usual one.
 
-    snr: `clean`, `mix` or a number of dB each. heads: `own`, or `family` for a mixture of eight.
+    snr: `clean`, `mix` or a number of dB each. listeners: `own`, or `family` for a mixture of eight.
     sources: `2`, or `1-3` or `1,3` for a mixture.
     Raises CombinationError for anything else.
     """
-    numbers = {"own": (0,), "family": FAMILY_FOR_TRAINING}.get(heads)
+    numbers = {"own": (0,), "family": FAMILY_FOR_TRAINING}.get(listeners)
     if numbers is None:
-        raise CombinationError(f"There are no heads {heads!r} to train on; use own or family.")
+        raise CombinationError(
+            f"There are no listeners {listeners!r} to train on; use own or family."
+        )
     levels = [_snr_levels(word) for word in snr] or [(CLEAN,)]
     counts = _source_counts(sources)
     if counts != (1,) and levels != [(CLEAN,)]:
         raise CombinationError("Clips of several sources have no noise; leave the SNR away.")
-    return [Condition(heads=numbers, snr_db=level, noise=noise, sources=counts) for level in levels]
+    return [
+        Condition(listeners=numbers, snr_db=level, noise=noise, sources=counts) for level in levels
+    ]
 
 
 def _source_counts(text: str) -> tuple[int, ...]:

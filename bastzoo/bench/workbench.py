@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from bastzoo.acoustics import CLIP_SAMPLES
-from bastzoo.acoustics.listeners.listener import DEFAULT_DIGEST, Head, default_head
+from bastzoo.acoustics.listeners.listener import DEFAULT_DIGEST, Listener, default_listener
 from bastzoo.acoustics.sounds.corpus import FAMILIES
 from bastzoo.bench.grid import READY_MADE
 from bastzoo.conditions import Condition, DataSource, Directions
@@ -74,7 +74,7 @@ class Workbench:
         self._cache: dict[str, Any] = {"cache": cache, "dtype": cache_dtype, "progress": progress}
         self._data: dict[tuple[str, ...], DataSet] = {}
         self._corpora: dict[DataSize, Mapping[Split, Corpus]] = {}
-        self._own_head: Head | None = None
+        self._own_listener: Listener | None = None
 
     @property
     def device(self) -> torch.device:
@@ -111,13 +111,13 @@ class Workbench:
         return data_digest(
             self.environment(environment),
             size,
-            head=self._head_digest(size),
+            listener=self._listener_digest(size),
             condition=condition,
             corpora=self._sounds(size),
         )
 
-    def _head_digest(self, size: DataSize) -> str:
-        return DEFAULT_DIGEST if self.source.hrtf is None else self.head(size).digest
+    def _listener_digest(self, size: DataSize) -> str:
+        return DEFAULT_DIGEST if self.source.hrtf is None else self.listener(size).digest
 
     def data(
         self, environment: str, size: DataSize, condition: Condition, frontend: ResolvedComponent
@@ -142,7 +142,7 @@ class Workbench:
                 environment=self.environment(environment),
                 size=size,
                 condition=condition,
-                head=self.head(size),
+                listener=self.listener(size),
                 corpora=self._sounds(size),
                 device=self.device,
             )
@@ -157,20 +157,20 @@ class Workbench:
             experiment.components["frontend"],
         )
 
-    def head(self, size: DataSize) -> Head:
-        """The data's own head: that of `--hrtf`, or the default one."""
-        if self._own_head is None:
-            self._own_head = default_head()
+    def listener(self, size: DataSize) -> Listener:
+        """The data's own listener: that of `--hrtf`, or the default one."""
+        if self._own_listener is None:
+            self._own_listener = default_listener()
             if self.source.hrtf is not None:
                 from bastzoo.acoustics.listeners.interpolation import interpolated
                 from bastzoo.acoustics.listeners.listener import read_sofa
 
-                self._own_head = read_sofa(self.source.hrtf)
+                self._own_listener = read_sofa(self.source.hrtf)
                 if self.source.hrtf_directions == "interpolated":
                     grids: tuple[Directions, ...] = ("grid", "between", "sphere")
                     wanted = [directions_of(kind, size.azimuth_step) for kind in grids]
-                    self._own_head = interpolated(self._own_head, np.concatenate(wanted))
-        return self._own_head
+                    self._own_listener = interpolated(self._own_listener, np.concatenate(wanted))
+        return self._own_listener
 
     def _sounds(self, size: DataSize) -> Mapping[Split, Corpus] | None:
         """The sounds of `--sounds`, read once a process; None for the embedded corpus."""

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bastzoo.registry import Registry
 
 Command = Callable[..., Any]
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 def where_and_how(command: Command) -> Command:
@@ -269,6 +270,17 @@ def task_options(command: Command) -> Command:
     return collected
 
 
+def former_option(name: str, now: str, **keywords: Any) -> Callable[[Decorated], Decorated]:
+    """A hidden option that keeps working under the name it had before, and says what it is called now."""
+
+    def said(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        if value is not None:
+            click.echo(f"{name} is called {now} now.", err=True)
+        return value
+
+    return click.option(name, hidden=True, callback=said, **keywords)
+
+
 def usual_head(tasks: Tasks | None) -> str:
     """The head that a command stands for when it names none."""
     return "azimuth" if tasks is None else "azimuth+elevation+class"
@@ -324,24 +336,27 @@ def recipe_options(command: Command) -> Command:
 
 
 def training_options(command: Command) -> Command:
-    """`--train-snr`, `-noise`, `-heads` and `-sources`, as one argument `conditions`."""
+    """`--train-snr`, `-noise`, `-listeners` and `-sources`, as one argument `conditions`."""
 
     @functools.wraps(command)
     def collected(
         *args: Any,
         train_snr: tuple[str, ...],
         train_noise: str,
-        train_heads: str,
+        train_listeners: str,
+        train_heads: str | None,
         train_sources: str,
         **rest: Any,
     ) -> Any:
         from bastzoo.bench.tracks import training_conditions
 
-        asked = bool(train_snr) or train_heads != "own" or train_sources != "1"
+        if train_heads is not None:
+            train_listeners = train_heads
+        asked = bool(train_snr) or train_listeners != "own" or train_sources != "1"
         conditions: list[Condition] = []
         if asked:
             noise: Any = train_noise
-            conditions = training_conditions(train_snr, noise, train_heads, train_sources)
+            conditions = training_conditions(train_snr, noise, train_listeners, train_sources)
         return command(*args, conditions=conditions, **rest)
 
     for option in (
@@ -353,12 +368,13 @@ def training_options(command: Command) -> Command:
             help="Sounds at the same time, for --head multi; 1-3 is a mixture.",
         ),
         click.option(
-            "--train-heads",
+            "--train-listeners",
             type=click.Choice(["own", "family"]),
             default="own",
             show_default=True,
-            help="Heads to train with: the data's own, or eight of the virtual family.",
+            help="Listeners to train with: the data's own, or eight of the virtual family.",
         ),
+        former_option("--train-heads", "--train-listeners", type=click.Choice(["own", "family"])),
         click.option(
             "--train-noise",
             type=click.Choice(["speech", "white"]),

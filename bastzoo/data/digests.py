@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from bastzoo.acoustics.listeners.listener import virtual_head
+from bastzoo.acoustics.listeners.listener import virtual_listener
 from bastzoo.acoustics.sounds.corpus import CORPUS_VERSION, Corpus
 from bastzoo.conditions import Condition
 from bastzoo.data.environments import Environment
@@ -15,7 +15,7 @@ from bastzoo.experiment import DataSize, digest
 if TYPE_CHECKING:
     from bastzoo.data.batches import Split
 
-# Raised when a change of heads, rooms or rendering makes other clips; golden checksums in
+# Raised when a change of listeners, rooms or rendering makes other clips; golden checksums in
 # tests/acoustics notice when that is forgotten.
 RENDERING_VERSION = 1
 
@@ -24,20 +24,20 @@ def data_digest(
     environment: Environment,
     size: DataSize,
     *,
-    head: str,
+    listener: str,
     condition: Condition | None = None,
     corpora: Mapping[Split, Corpus] | None = None,
 ) -> str:
-    """Hash of everything that decides the clips: sounds, directions, rooms, heads, code versions.
+    """Hash of everything that decides the clips: sounds, directions, rooms, listeners, code versions.
 
-    head: the digest of the data's own head.
+    listener: the digest of the data's own listener.
     """
     condition = condition or Condition()
     values: dict[str, object] = {
         "corpus": CORPUS_VERSION,
         "rendering": RENDERING_VERSION,
         "size": size.model_dump(mode="json"),
-        "head": head,
+        "head": listener,
         "rooms": [asdict(room) for room in environment.rooms],
     }
     # What came later is named only where it is used: the digests of plain data stay what they were.
@@ -46,6 +46,7 @@ def data_digest(
     if condition != Condition():
         values["condition"] = condition.model_dump(mode="json")
         values["heads"] = [
-            virtual_head(number).digest if number else head for number in condition.heads
+            virtual_listener(number).digest if number else listener
+            for number in condition.listeners
         ]
     return digest(values)

@@ -169,11 +169,13 @@ def file_name(sound: str) -> str:
 
 def _check_nameable(condition: Condition) -> str:
     """The noise as a part of BAST's names, `_SNR_20`; DataError for what they have no word for."""
-    plain = condition.heads == (0,) and condition.directions == "grid" and condition.sources == (1,)
+    plain = (
+        condition.listeners == (0,) and condition.directions == "grid" and condition.sources == (1,)
+    )
     if not plain or len(condition.snr_db) > 1:
         raise DataError(
             f"A BAST folder's file names cannot tell {condition}; render one SNR with the data's own "
-            "head on the grid, or write it with --layout csv."
+            "listener on the grid, or write it with --layout csv."
         )
     snr = condition.snr_db[0]
     if snr is not None and snr != int(snr):

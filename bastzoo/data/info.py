@@ -1,4 +1,4 @@
-"""What is in a data set: counts, sample rates, clipping, silence, duplicates across splits, the head."""
+"""What is in a data set: counts, sample rates, clipping, silence, duplicates across splits, the listener."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def describe_rendered(data: RenderedData) -> dict[str, Any]:
         "azimuths": _count_angles(azimuth_of(directions), total // len(directions)),
         "elevations": _count_angles(elevation_of(directions), total // len(directions)),
         "sample_rates": {str(SAMPLE_RATE): total},
-        "head": {"id": data.head.id, "sha256": data.head.digest},
+        "head": {"id": data.listener.id, "sha256": data.listener.digest},
         "duplicates_across_splits": _shared_sounds(split.sound_ids for split in splits.values()),
         "digest": data.digest,
     }

@@ -1,6 +1,6 @@
-"""Rendered data: sounds × rooms × heads × directions, made into clips in batches when asked for.
+"""Rendered data: sounds × rooms × listeners × directions, made into clips in batches when asked for.
 
-Nothing is stored but the sounds and the rooms' responses. A clip is an index: `(sound, room, head,
+Nothing is stored but the sounds and the rooms' responses. A clip is an index: `(sound, room, listener,
 direction)` in row-major order, the direction running fastest. What a clip sounds like depends on its
 index and its split alone: the same on every machine, in any order, with any number of workers.
 """
@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from bastzoo.acoustics.listeners.listener import Head, default_head, virtual_head
+from bastzoo.acoustics.listeners.listener import Listener, default_listener, virtual_listener
 from bastzoo.acoustics.rendering import Renderer
 from bastzoo.acoustics.rooms.shoebox import Room, binaural_responses
 from bastzoo.acoustics.sounds.corpus import Corpus, make_corpus
@@ -41,10 +41,10 @@ _GAMMA = -7_046_029_254_386_353_131
 
 
 class RenderedClips:
-    """The clips of one split: every sound of it, in every room, with every head, from everywhere.
+    """The clips of one split: every sound of it, in every room, with every listener, from everywhere.
 
-    responses: for each room and head, room by room, `[A, 2, K]`; `directions` are `[A, 3]`.
-    noise_filters: for each head `[2, 2, F]`, or None where no clip has noise.
+    responses: for each room and listener, room by room, `[A, 2, K]`; `directions` are `[A, 3]`.
+    noise_filters: for each listener `[2, 2, F]`, or None where no clip has noise.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class RenderedClips:
         self._snr_db = torch.tensor(levels, dtype=torch.float64, device=self.device)
 
     def __len__(self) -> int:
-        places = len(self.rooms) * len(self.condition.heads) * len(self._directions)
+        places = len(self.rooms) * len(self.condition.listeners) * len(self._directions)
         return len(self.sound_ids) * places
 
     def directions_seen(self) -> np.ndarray:
@@ -87,8 +87,8 @@ class RenderedClips:
     def take(self, indices: Int[Tensor, " B"]) -> Batch:
         """Render the clips of these indices, `0 <= index < len(self)`, on the set's device."""
         indices = indices.to(self.device)
-        azimuths, heads = len(self._directions), len(self.condition.heads)
-        places = len(self.rooms) * heads * azimuths
+        azimuths, listeners = len(self._directions), len(self.condition.listeners)
+        places = len(self.rooms) * listeners * azimuths
         sounds, place = indices // places, indices % places
         direction = place % azimuths
         if self.condition.sources != (1,):
@@ -98,19 +98,19 @@ class RenderedClips:
             place,
             clip_index=indices,
             duration_ms=self.condition.duration_ms,
-            **self._noise(indices, place // azimuths % heads),
+            **self._noise(indices, place // azimuths % listeners),
         )
         return Batch(
             inputs=clips,
             targets={"direction": self._directions[direction], "class": self._classes[sounds]},
             sounds=sounds,
-            rooms=place // (azimuths * heads),
+            rooms=place // (azimuths * listeners),
         )
 
     def _take_several(
         self, indices: Int[Tensor, " B"], sounds: Int[Tensor, " B"], place: Int[Tensor, " B"]
     ) -> Batch:
-        """Clips of several sources: that of the index, and others in the same room with the same head.
+        """Clips of several sources: that of the index, and others in the same room with the same listener.
 
         No two sources of a clip come from one direction or are one sound.
         """
@@ -135,7 +135,7 @@ class RenderedClips:
         present = torch.arange(most, device=self.device) < count[:, None]
         directions = self._directions[torch.stack(all_directions, dim=1)]
         classes = self._classes[torch.stack(all_sounds, dim=1)]
-        places = len(self.rooms) * len(self.condition.heads) * azimuths
+        places = len(self.rooms) * len(self.condition.listeners) * azimuths
         return Batch(
             inputs=clips,
             targets={
@@ -146,10 +146,10 @@ class RenderedClips:
                 "present": present,
             },
             sounds=sounds,
-            rooms=(indices % places) // (azimuths * len(self.condition.heads)),
+            rooms=(indices % places) // (azimuths * len(self.condition.listeners)),
         )
 
-    def _noise(self, indices: Int[Tensor, " B"], heads: Int[Tensor, " B"]) -> dict[str, Any]:
+    def _noise(self, indices: Int[Tensor, " B"], listeners: Int[Tensor, " B"]) -> dict[str, Any]:
         if self._noise_filters is None:
             return {}
         # Multiples of the golden ratio, modulo 1: every SNR equally often, whatever the direction.
@@ -158,7 +158,7 @@ class RenderedClips:
             "snr_db": self._snr_db[drawn],
             "seed": _NOISE_SEED[self.split],
             "noise_filter": self._noise_filters,
-            "noise_filter_index": heads,
+            "noise_filter_index": listeners,
         }
 
     def sound_by_sound(self) -> Int[Tensor, " n"]:
@@ -173,7 +173,7 @@ class RenderedClips:
 class RenderedData:
     """Train, validation and test clips of one environment; splits are made when first used.
 
-    head: the data's own head, number 0 of a condition.
+    listener: the data's own listener, number 0 of a condition.
     corpora: the sounds of each split, or None for the embedded corpus.
     """
 
@@ -186,14 +186,14 @@ class RenderedData:
         environment: Environment,
         size: DataSize,
         condition: Condition | None = None,
-        head: Head | None = None,
+        listener: Listener | None = None,
         corpora: Mapping[Split, Corpus] | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.environment = environment
         self.size = size
         self.condition = condition or Condition()
-        self.head = head or default_head()
+        self.listener = listener or default_listener()
         self.device = torch.device(device)
         self._corpora = corpora
         self._splits: dict[str, RenderedClips] = {}
@@ -204,7 +204,7 @@ class RenderedData:
         return data_digest(
             self.environment,
             self.size,
-            head=self.head.digest,
+            listener=self.listener.digest,
             condition=self.condition,
             corpora=self._corpora,
         )
@@ -226,21 +226,21 @@ class RenderedData:
 
     def _make(self, name: Split) -> RenderedClips:
         directions = directions_of(self.condition.directions, self.size.azimuth_step)
-        heads = [head_number(number, self.head) for number in self.condition.heads]
+        listeners = [listener_number(number, self.listener) for number in self.condition.listeners]
         filters = None
         if any(snr is not None for snr in self.condition.snr_db):
             from bastzoo.acoustics.noise import diffuse_filter
 
-            filters = [diffuse_filter(head, self.condition.noise) for head in heads]
+            filters = [diffuse_filter(listener, self.condition.noise) for listener in listeners]
         return RenderedClips(
             split=name,
             rooms=tuple(room.name for room in self.environment.rooms),
             corpus=self._corpora[name] if self._corpora else _embedded_corpus(name, self.size),
             directions=directions,
             responses=[
-                room_responses(room, head, self.condition.directions, self.size.azimuth_step)
+                room_responses(room, listener, self.condition.directions, self.size.azimuth_step)
                 for room in self.environment.rooms
-                for head in heads
+                for listener in listeners
             ],
             condition=self.condition,
             noise_filters=torch.stack(filters) if filters else None,
@@ -276,9 +276,9 @@ def _embedded_corpus(split: Split, size: DataSize) -> Corpus:
     return make_corpus(range(first, first + count), size.corpus_seed)
 
 
-def head_number(number: int, own: Head) -> Head:
-    """Head `number` of a condition: 0 is the data's own, the others are the family's."""
-    return own if number == 0 else virtual_head(number)
+def listener_number(number: int, own: Listener) -> Listener:
+    """Listener `number` of a condition: 0 is the data's own, the others are the family's."""
+    return own if number == 0 else virtual_listener(number)
 
 
 def directions_of(kind: Directions, azimuth_step: int) -> np.ndarray:
@@ -297,20 +297,22 @@ def azimuth_grid(step: int) -> np.ndarray:
     return np.arange(-180 + step, 181, step)
 
 
-def room_responses(room: Room, head: Head, kind: Directions, azimuth_step: int) -> np.ndarray:
+def room_responses(
+    room: Room, listener: Listener, kind: Directions, azimuth_step: int
+) -> np.ndarray:
     """Binaural responses `[A, 2, K]` of a room from all directions, made once a process."""
-    _HEADS[head.digest] = head
-    return _room_responses(room, head.digest, kind, azimuth_step)
+    _LISTENERS[listener.digest] = listener
+    return _room_responses(room, listener.digest, kind, azimuth_step)
 
 
-_HEADS: dict[str, Head] = {}
+_LISTENERS: dict[str, Listener] = {}
 
 
 @lru_cache(maxsize=64)
 def _room_responses(
-    room: Room, head_digest: str, kind: Directions, azimuth_step: int
+    room: Room, listener_digest: str, kind: Directions, azimuth_step: int
 ) -> np.ndarray:
-    return binaural_responses(room, _HEADS[head_digest], directions_of(kind, azimuth_step))
+    return binaural_responses(room, _LISTENERS[listener_digest], directions_of(kind, azimuth_step))
 
 
 def _stack(responses: list[np.ndarray]) -> Tensor:

@@ -101,4 +101,4 @@ class Present:
             rooms = component.build()
         except Exception:  # a plugin's defect is no fault of the record
             return ""
-        return data_digest(rooms, size, head=DEFAULT_DIGEST, condition=condition)
+        return data_digest(rooms, size, listener=DEFAULT_DIGEST, condition=condition)

@@ -20,7 +20,7 @@ def horizontal(*azimuths: float) -> np.ndarray:
 def toy_sofa(
     path: Path, rate: float = 48_000, convention: str = "SimpleFreeFieldHRIR", **changes: Any
 ) -> Path:
-    """Write a toy head as SOFA: impulses, delayed and attenuated in the ear away from the sound.
+    """Write a toy listener as SOFA: impulses, delayed and attenuated in the ear away from the sound.
 
     Keyword arguments replace variables of the file; `rate` sets its sampling rate.
     """
@@ -46,4 +46,4 @@ def toy_sofa(
 @pytest.fixture
 def write_sofa(tmp_path: Path) -> SofaWriter:
     """`toy_sofa` in the test's own folder."""
-    return partial(toy_sofa, tmp_path / "head.sofa")
+    return partial(toy_sofa, tmp_path / "listener.sofa")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bastzoo.acoustics.listeners.listener import default_head, virtual_head
+from bastzoo.acoustics.listeners.listener import default_listener, virtual_listener
 from bastzoo.acoustics.noise import diffuse_filter, ear_noise, filtered, speech_amplitude
 from bastzoo.acoustics.rendering import Renderer
 from bastzoo.acoustics.sounds.corpus import make_corpus
@@ -18,7 +18,7 @@ FREQUENCIES = np.fft.rfftfreq(8_000, 1 / 16_000)
 
 
 def spectra_of(spectrum: str, clips: int = CLIPS) -> np.ndarray:
-    noise_filter = diffuse_filter(default_head(), spectrum)[None]  # type: ignore[arg-type]
+    noise_filter = diffuse_filter(default_listener(), spectrum)[None]  # type: ignore[arg-type]
     noise = ear_noise(torch.arange(clips), seed=0)
     found = filtered(noise, noise_filter, torch.zeros(clips, dtype=torch.long))
     return np.fft.rfft(found.double().numpy())
@@ -38,7 +38,7 @@ CENTRES = [160.0, 250.0, 400.0, 630.0, 1000.0, 1600.0, 2500.0, 4000.0, 6300.0]
 @pytest.mark.parametrize("spectrum", ["white", "speech"])
 def test_it_has_the_spectrum_that_a_diffuse_field_has_at_this_head(spectrum: str) -> None:
     power = (np.abs(spectra_of(spectrum)) ** 2).mean(axis=0)
-    responses = np.fft.rfft(default_head().responses, 8_000)
+    responses = np.fft.rfft(default_listener().responses, 8_000)
     field = (np.abs(responses) ** 2).mean(axis=0)  # the measured grid, not quite even
     if spectrum == "speech":
         field = field * speech_amplitude(FREQUENCIES) ** 2
@@ -72,12 +72,14 @@ def test_independent_noise_has_no_coherence_so_the_test_above_can_fail() -> None
 
 @pytest.fixture(scope="module")
 def renderer() -> Renderer:
-    responses = torch.from_numpy(default_head().responses[:4].astype(np.float32))
+    responses = torch.from_numpy(default_listener().responses[:4].astype(np.float32))
     return Renderer(torch.from_numpy(make_corpus(range(6), 0).samples), responses)
 
 
 def noisy(renderer: Renderer, **how: object) -> torch.Tensor:
-    filters = torch.stack([diffuse_filter(h, "speech") for h in (default_head(), virtual_head(3))])
+    filters = torch.stack(
+        [diffuse_filter(h, "speech") for h in (default_listener(), virtual_listener(3))]
+    )
     sounds, responses = torch.arange(6), torch.arange(6) % 4
     return renderer.render(sounds, responses, noise_filter=filters, **how)  # type: ignore[arg-type]
 
@@ -104,8 +106,8 @@ def test_an_infinite_ratio_is_the_clean_clip_to_the_last_bit(renderer: Renderer)
 
 
 def test_each_clip_takes_the_filter_of_its_head(renderer: Renderer) -> None:
-    heads = torch.tensor([0, 1, 0, 1, 0, 1])
-    both = noisy(renderer, snr_db=0.0, noise_filter_index=heads)
+    listeners = torch.tensor([0, 1, 0, 1, 0, 1])
+    both = noisy(renderer, snr_db=0.0, noise_filter_index=listeners)
     first = noisy(renderer, snr_db=0.0)
     # Transforms of another batch may round the last bit differently.
     torch.testing.assert_close(both[::2], first[::2], atol=1e-6, rtol=0)
@@ -113,6 +115,6 @@ def test_each_clip_takes_the_filter_of_its_head(renderer: Renderer) -> None:
 
 
 def test_the_noise_is_the_same_on_every_machine(renderer: Renderer) -> None:
-    noise_filter = diffuse_filter(default_head(), "speech")
+    noise_filter = diffuse_filter(default_listener(), "speech")
     digest = hashlib.sha256(noise_filter.numpy().tobytes()).hexdigest()[:16]
     assert digest == "79bb873205cca52e"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from bastzoo.acoustics.listeners.listener import default_head
+from bastzoo.acoustics.listeners.listener import default_listener
 from bastzoo.acoustics.rendering import Renderer
 from bastzoo.acoustics.rooms.shoebox import ANECHOIC, LECTURE_HALL, binaural_responses
 from bastzoo.acoustics.sounds.corpus import make_corpus
@@ -22,8 +22,8 @@ INDICES = torch.arange(24), torch.arange(24) % 8
 def both_rooms() -> Tensor:
     """Responses of four azimuths, anechoic ones (padded) before those of the hall."""
     directions = horizontal(0, 40, 130, -100)
-    short = binaural_responses(ANECHOIC, default_head(), directions)
-    long = binaural_responses(LECTURE_HALL, default_head(), directions)
+    short = binaural_responses(ANECHOIC, default_listener(), directions)
+    long = binaural_responses(LECTURE_HALL, default_listener(), directions)
     padded = np.zeros_like(long)
     padded[..., : short.shape[-1]] = short
     return torch.from_numpy(np.concatenate([padded, long]))

@@ -28,10 +28,10 @@ def test_the_snr_track_is_0_to_40_db_in_steps_of_5_and_clean() -> None:
 
 
 def test_the_heads_of_training_and_of_the_test_are_8_and_4_different_ones() -> None:
-    seen, unseen = (set(case.condition.heads) for case in TRACKS["unseen-head"].cases)
+    seen, unseen = (set(case.condition.listeners) for case in TRACKS["unseen-head"].cases)
     assert (len(seen), len(unseen)) == (8, 4)
     assert not seen & unseen
-    assert TRACKS["unseen-head"].conditions[0].heads == tuple(sorted(seen))
+    assert TRACKS["unseen-head"].conditions[0].listeners == tuple(sorted(seen))
 
 
 def test_a_whole_clip_is_the_usual_condition_so_that_it_is_the_same_test() -> None:
@@ -86,5 +86,7 @@ def test_what_is_no_snr_is_refused(word: str) -> None:
 def test_conditions_that_are_asked_for_take_the_place_of_the_tracks_own() -> None:
     given = training_conditions(["10"], "white", "family")
     track = with_conditions(TRACKS["duration"], given)
-    assert track.conditions == (Condition(heads=tuple(range(1, 9)), snr_db=(10.0,), noise="white"),)
+    assert track.conditions == (
+        Condition(listeners=tuple(range(1, 9)), snr_db=(10.0,), noise="white"),
+    )
     assert with_conditions(TRACKS["duration"], []) is TRACKS["duration"]

@@ -166,7 +166,10 @@ def test_faults_are_told_at_once_and_skipped_on_request(
         (("info", "--hrtf", "nowhere.sofa"), "is not a file"),
         (("info", "--sounds", "nowhere"), "nowhere"),
         (("render", "--out", "taken"), "exists already"),
-        (("render", "--out", "new", "--heads", "family"), "file names cannot tell heads 1-8"),
+        (
+            ("render", "--out", "new", "--listeners", "family"),
+            "file names cannot tell listeners 1-8",
+        ),
         (("render", "--out", "new", "--snr", "loud"), "is no signal-to-noise ratio"),
         (("render", "--out", "new", "--env", "KITCHEN"), "no environment named 'KITCHEN'"),
     ],

@@ -125,7 +125,7 @@ def test_training_in_noise_and_with_other_heads_is_a_run_of_its_own(
 ) -> None:
     words = (*ROW, "--preset", str(tiny_preset), "--out", str(tmp_path), "--env", "RI01", "--json")
     keys = set()
-    for how in ((), ("--train-snr", "20"), ("--train-heads", "family")):
+    for how in ((), ("--train-snr", "20"), ("--train-listeners", "family")):
         done = bastzoo("train", *words, *how)
         assert done.returncode == 0, done.stderr
         keys.add(json.loads(done.stdout)["key"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bastzoo.acoustics.listeners.listener import default_head, kemar
+from bastzoo.acoustics.listeners.listener import default_listener, kemar
 from bastzoo.data.digests import data_digest
 from bastzoo.data.environments import Environment, ri, ri01, ri02
 from bastzoo.data.rendered import RenderedClips, RenderedData, azimuth_grid
@@ -66,16 +66,20 @@ def test_test_sounds_of_a_small_preset_are_the_first_of_a_larger_one() -> None:
 
 def test_the_digest_changes_with_whatever_changes_the_clips() -> None:
     digests = {
-        data_digest(ri(), SIZE, head=default_head().digest),
-        data_digest(ri01(), SIZE, head=default_head().digest),
-        data_digest(ri02(), SIZE, head=default_head().digest),
-        data_digest(ri(), SIZE, head=kemar().digest),
-        data_digest(ri(), SIZE.model_copy(update={"corpus_seed": 1}), head=default_head().digest),
-        data_digest(ri(), SIZE.model_copy(update={"azimuth_step": 45}), head=default_head().digest),
+        data_digest(ri(), SIZE, listener=default_listener().digest),
+        data_digest(ri01(), SIZE, listener=default_listener().digest),
+        data_digest(ri02(), SIZE, listener=default_listener().digest),
+        data_digest(ri(), SIZE, listener=kemar().digest),
+        data_digest(
+            ri(), SIZE.model_copy(update={"corpus_seed": 1}), listener=default_listener().digest
+        ),
+        data_digest(
+            ri(), SIZE.model_copy(update={"azimuth_step": 45}), listener=default_listener().digest
+        ),
     }
     assert len(digests) == 6
     renamed = Environment("another name", ri().rooms)
-    assert data_digest(renamed, SIZE, head=default_head().digest) in digests
+    assert data_digest(renamed, SIZE, listener=default_listener().digest) in digests
 
 
 @pytest.mark.parametrize("step", [5, 10, 60, 90, 360])

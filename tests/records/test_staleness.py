@@ -41,7 +41,7 @@ def test_what_the_workbench_would_run_now_is_fresh(present: Present, fresh: Expe
 
 def test_noise_and_the_family_of_heads_are_data_too(present: Present) -> None:
     workbench = Workbench(default_registry(), device="cpu")
-    heard = Condition(heads=(0, 3), snr_db=(10.0,))
+    heard = Condition(listeners=(0, 3), snr_db=(10.0,))
     experiment = workbench.experiment(
         COMBINATION, preset=load_preset("quick"), environment="RI", seed=0, condition=heard
     )

@@ -228,7 +228,7 @@ def test_real_clips_are_localized_far_better_than_by_chance():
     rooms = pytest.importorskip("bastzoo.acoustics.rooms.shoebox")
     sounds = pytest.importorskip("bastzoo.acoustics.sounds.corpus")
     directions = direction_from_angles(GRID)
-    responses = rooms.binaural_responses(rooms.ANECHOIC, heads.default_head(), directions)
+    responses = rooms.binaural_responses(rooms.ANECHOIC, heads.default_listener(), directions)
     spectra = torch.fft.rfft(torch.from_numpy(responses), 8192)
 
     def render(numbers):

@@ -1,4 +1,4 @@
-"""Responses between the measured directions of a head, so that a coarse measurement serves a fine grid.
+"""Responses between the measured directions of a listener, so that a coarse measurement serves a fine grid.
 
 Delays are interpolated apart from the responses, which are added up on top of each other: so delays move
 evenly, and neighbours do not cancel (Matsumoto et al. 2003, Acoust. Sci. Technol.
@@ -12,7 +12,7 @@ import hashlib
 import numpy as np
 
 from bastzoo.acoustics import SAMPLE_RATE
-from bastzoo.acoustics.listeners.listener import Head
+from bastzoo.acoustics.listeners.listener import Listener
 
 SAME_DEG = 0.5
 """A direction measured this close is taken as it is."""
@@ -28,33 +28,33 @@ _GRID = 2.0**24
 _FLAT = 1e-6
 
 
-def interpolated(head: Head, directions: np.ndarray) -> Head:
-    """`head` with responses for `directions` [A, 3] besides the measured ones.
+def interpolated(listener: Listener, directions: np.ndarray) -> Listener:
+    """`listener` with responses for `directions` [A, 3] besides the measured ones.
 
     Each is made of the three measured ones around it, or of the two beside it where only one elevation
-    was measured. Where nothing surrounds it (below the lowest elevation, say) the head stays as it is,
+    was measured. Where nothing surrounds it (below the lowest elevation, say) the listener stays as it is,
     and the nearest measured direction answers as it did.
     """
     wanted = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
-    nearest = head.directions[head.nearest(wanted)]
+    nearest = listener.directions[listener.nearest(wanted)]
     new = wanted[_angle(wanted, nearest) > SAME_DEG]
-    corners, weights = _surrounding(head.directions, new)
+    corners, weights = _surrounding(listener.directions, new)
     widest = np.max(
         [
-            _angle(head.directions[corners[:, i]], head.directions[corners[:, i - 1]])
+            _angle(listener.directions[corners[:, i]], listener.directions[corners[:, i - 1]])
             for i in range(3)
         ],
         axis=0,
     )
     inside = np.isfinite(weights).all(axis=1) & (widest <= WIDEST_DEG)
     if not inside.any():
-        return head
+        return listener
     new, corners, weights = new[inside], corners[inside], weights[inside]
-    responses = _mixed(head, corners, weights)
-    return Head(
-        id=f"{head.id}-interpolated-{_name(new)}",
-        directions=np.concatenate([head.directions, new]),
-        responses=np.concatenate([head.responses, responses]),
+    responses = _mixed(listener, corners, weights)
+    return Listener(
+        id=f"{listener.id}-interpolated-{_name(new)}",
+        directions=np.concatenate([listener.directions, new]),
+        responses=np.concatenate([listener.responses, responses]),
     )
 
 
@@ -95,15 +95,15 @@ def _beside(measured: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.nd
     return np.stack([first, second, first], axis=1), np.where(level[:, None], weights, np.nan)
 
 
-def _mixed(head: Head, corners: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _mixed(listener: Listener, corners: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Weighted sums [A, 2, K] of responses, each moved to where their weighted mean delay is."""
-    size = 2 * head.responses.shape[-1]
-    spectra = np.fft.rfft(head.responses, size)[corners]
+    size = 2 * listener.responses.shape[-1]
+    spectra = np.fft.rfft(listener.responses, size)[corners]
     delays = _delays(spectra, size)
     later = np.einsum("ac,ace->ae", weights, delays)[:, None] - delays
     phase = np.exp(-2j * np.pi * later[..., None] * np.fft.rfftfreq(size))
     mixed = np.einsum("ac,acef->aef", weights, spectra * phase)
-    responses = np.fft.irfft(mixed, size)[..., : head.responses.shape[-1]]
+    responses = np.fft.irfft(mixed, size)[..., : listener.responses.shape[-1]]
     # The grid takes away the last bits, in which machines differ.
     return np.rint(responses * _GRID) / _GRID
 

@@ -1,6 +1,6 @@
-"""Heads: measured pairs of ear responses, and a family of virtual ones made from KEMAR's.
+"""Listeners: measured pairs of ear responses, and a family of virtual ones made from KEMAR's.
 
-A virtual head scales each ear's transfer function along frequency, which is how the ears of people
+A virtual listener scales each ear's transfer function along frequency, which is how the ears of people
 differ to a first approximation (Middlebrooks 1999, J. Acoust. Soc. Am. 106:1480).
 """
 
@@ -27,14 +27,14 @@ TAPS = 160
 """Samples of a response (10 ms): with 8000 of a sound, just short enough for transforms of 8192."""
 
 LEAD = 24
-"""Samples before the first onset of a head: room for the band limit's ringing ahead of it."""
+"""Samples before the first onset of a listener: room for the band limit's ringing ahead of it."""
 
 _BITS = 24
 _FADE = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Head:
+class Listener:
     """What both ears receive from each measured direction.
 
     `directions` [M, 3] are unit vectors (x front, y left, z up), `responses` [M, 2, K] float64
@@ -50,7 +50,7 @@ class Head:
         shapes = np.shape(self.directions), np.shape(self.responses)[:2]
         if count == 0 or shapes != ((count, 3), (count, 2)) or np.ndim(self.responses) != 3:
             raise DataError(
-                f"The head {self.id} has directions {np.shape(self.directions)} and responses "
+                f"The listener {self.id} has directions {np.shape(self.directions)} and responses "
                 f"{np.shape(self.responses)}: they must be [M, 3] and [M, 2, K]."
             )
         for name in ("directions", "responses"):
@@ -80,54 +80,54 @@ class Head:
         return KDTree(self.directions)
 
 
-def read_sofa(path: str | Path) -> Head:
-    """The head in a SimpleFreeFieldHRIR file, resampled to 16 kHz and cut to 10 ms.
+def read_sofa(path: str | Path) -> Listener:
+    """The listener in a SimpleFreeFieldHRIR file, resampled to 16 kHz and cut to 10 ms.
 
     What comes later than that is an echo of the laboratory. Raises DataError for anything else than
     such a file.
     """
     from bastzoo.acoustics.listeners.sofa import read_measurement
 
-    return _head(Path(path).stem, read_measurement(path))
+    return _listener(Path(path).stem, read_measurement(path))
 
 
 @lru_cache(maxsize=1)
-def kemar() -> Head:
+def kemar() -> Listener:
     """KEMAR as published: left and right are mirror images of each other, bit for bit."""
-    return _head("kemar", _kemar_measurement())
+    return _listener("kemar", _kemar_measurement())
 
 
 DEFAULT_DIGEST = "8efb000b0a353e8d919dd96323535e7658ffa5040e581e65a973a6dfcc5f078b"
-"""`default_head().digest`, for whoever asks for nothing else of it; a test compares them."""
+"""`default_listener().digest`, for whoever asks for nothing else of it; a test compares them."""
 
 
-def default_head() -> Head:
-    """The head of every environment that names no other: KEMAR's size, with unequal ears."""
-    return virtual_head(0)
+def default_listener() -> Listener:
+    """The listener of every environment that names no other: KEMAR's size, with unequal ears."""
+    return virtual_listener(0)
 
 
 @lru_cache(maxsize=32)
-def virtual_head(index: int) -> Head:
-    """Head `index` (0, 1, 2, ...) of an endless family that differs in size and asymmetry.
+def virtual_listener(index: int) -> Listener:
+    """Listener `index` (0, 1, 2, ...) of an endless family that differs in size and asymmetry.
 
-    See `frequency_scales` for how they vary; 0 is the default head.
+    See `frequency_scales` for how they vary; 0 is the default listener.
     """
     left, right, width = frequency_scales(index)
-    return _head(f"kemar-virtual-{index}", _kemar_measurement(), (left, right), width)
+    return _listener(f"kemar-virtual-{index}", _kemar_measurement(), (left, right), width)
 
 
 def frequency_scales(index: int) -> tuple[float, float, float]:
-    """Left and right frequency factor of a virtual head, and the factor of its interaural delays.
+    """Left and right frequency factor of a virtual listener, and the factor of its interaural delays.
 
     The geometric mean of the two ears runs from 0.85 (large ears) to 1.18 (small ones), their ratio
     from 2 to 10 %, either ear being the smaller. People differ less in head width than in pinna
     size, so the delays follow the size by its square root.
     """
     if index < 0:
-        raise DataError(f"There is no virtual head {index}: the family starts at 0.")
+        raise DataError(f"There is no virtual listener {index}: the family starts at 0.")
     if index == 0:
         return 1.05, 0.95, 1.0
-    # Additive recurrences (Roberts 2018, the plastic number): any first n heads cover the range.
+    # Additive recurrences (Roberts 2018, the plastic number): any first n listeners cover the range.
     place, spread = (index * 0.7548776662466927) % 1.0, (index * 0.5698402909980532) % 1.0
     size = 0.85 * (1.18 / 0.85) ** place
     ratio = (1.02 + 0.08 * abs(2 * spread - 1)) ** (1 if spread < 0.5 else -1)
@@ -141,18 +141,18 @@ def _kemar_measurement() -> "Measurement":
     return read_measurement(KEMAR)
 
 
-def _head(
+def _listener(
     identity: str,
     measurement: "Measurement",
     scales: tuple[float, float] = (1.0, 1.0),
     width: float = 1.0,
-) -> Head:
-    """A head at 16 kHz from a measurement; `width` multiplies the differences between onsets."""
+) -> Listener:
+    """A listener at 16 kHz from a measurement; `width` multiplies the differences between onsets."""
     onsets = measurement.onsets
     wanted = width * (onsets - onsets.min()) + LEAD / SAMPLE_RATE
     responses = np.stack([_moved(measurement, ear, scales[ear], wanted) for ear in (0, 1)], axis=1)
     responses[..., -_FADE:] *= 0.5 + 0.5 * np.cos(np.pi * np.arange(_FADE) / _FADE)
-    return Head(identity, measurement.directions, _on_grid(responses))
+    return Listener(identity, measurement.directions, _on_grid(responses))
 
 
 def _moved(measurement: "Measurement", ear: int, scale: float, wanted: np.ndarray) -> np.ndarray:

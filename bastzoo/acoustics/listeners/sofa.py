@@ -190,7 +190,7 @@ def _left_first(path: Path, sofa: Any, ears: np.ndarray) -> np.ndarray:
 def _check_sides(path: Path, measurement: Measurement) -> None:
     """A sound from the left is louder in the left ear and comes there first; else something is mixed up.
 
-    Exchanged ears and reversed azimuths cannot be told apart on a head whose halves are alike.
+    Exchanged ears and reversed azimuths cannot be told apart on a listener whose halves are alike.
     """
     lateral = measurement.directions[:, 1]
     aside = np.abs(lateral) > 0.5
@@ -221,7 +221,7 @@ def _check_sides(path: Path, measurement: Measurement) -> None:
     if by_level + by_time == 0:
         raise DataError(
             f"{path} gives both ears the same level and time from the sides: "
-            f"give a file that was measured with a head between the ears."
+            f"give a file that was measured with a listener between the ears."
         )
 
 
@@ -231,7 +231,7 @@ def _trimmed(path: Path, measurement: Measurement) -> Measurement:
     if last - first > _WIDEST:
         raise DataError(
             f"{path} has onsets {1_000 * (last - first):.1f} ms apart, further than the ears of a "
-            f"head: look for rows of noise, or with a time base of their own."
+            f"listener: look for rows of noise, or with a time base of their own."
         )
     inside = measurement.onsets * measurement.rate - measurement.delays
     start = max(0, int(inside.min() - _BEFORE * measurement.rate))

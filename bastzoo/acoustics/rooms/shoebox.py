@@ -1,4 +1,4 @@
-"""Rooms: what a head in one of them receives from a source, every reflection from its own side.
+"""Rooms: what a listener in one of them receives from a source, every reflection from its own side.
 
 The image method is Allen & Berkley's (1979, J. Acoust. Soc. Am. 65:943). It is written out here, in
 double precision, because pyroomacoustics keeps its images in single precision, whose last bits
@@ -15,7 +15,7 @@ from math import isfinite, pi, prod
 import numpy as np
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
-from bastzoo.acoustics.listeners.listener import Head
+from bastzoo.acoustics.listeners.listener import Listener
 from bastzoo.errors import DataError
 
 SPEED_OF_SOUND = 343.0
@@ -90,20 +90,20 @@ LECTURE_HALL = Room(
 """RI02's hall: the listener sits off-centre; sources are as far away as KEMAR's were, 1.4 m."""
 
 
-def binaural_responses(room: Room, head: Head, directions: np.ndarray) -> np.ndarray:
+def binaural_responses(room: Room, listener: Listener, directions: np.ndarray) -> np.ndarray:
     """Impulse responses [A, 2, K] float32 from sources in `directions` [A, 3] (head frame).
 
-    The direct sound comes at the time and level of the head's own response, whatever its distance.
-    Every reflection that arrives within a clip has the head's response of the direction nearest to
-    its own, 1/r spreading and a fractional delay. K is the head's in an anechoic room, else 8000.
+    The direct sound comes at the time and level of the listener's own response, whatever its distance.
+    Every reflection that arrives within a clip has the listener's response of the direction nearest to
+    its own, 1/r spreading and a fractional delay. K is the listener's in an anechoic room, else 8000.
     Raises DataError when a source would be outside the room.
     """
     directions = np.atleast_2d(np.asarray(directions, dtype=np.float64))
     if room.size is None:
-        return head.responses[head.nearest(directions)].astype(np.float32)
-    length = _transform_length(head)
-    spectra = np.fft.rfft(head.responses, length)
-    one = partial(_reverberant, room, head, spectra, length, wall_reflection(room))
+        return listener.responses[listener.nearest(directions)].astype(np.float32)
+    length = _transform_length(listener)
+    spectra = np.fft.rfft(listener.responses, length)
+    one = partial(_reverberant, room, listener, spectra, length, wall_reflection(room))
     # numpy and scipy release the interpreter's lock where the time goes, so threads help.
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         return np.stack(list(pool.map(one, directions)))
@@ -201,20 +201,20 @@ def _images(room: Room, source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _reverberant(
     room: Room,
-    head: Head,
+    listener: Listener,
     spectra: np.ndarray,
     length: int,
     reflection: float,
     direction: np.ndarray,
 ) -> np.ndarray:
-    """The response [2, 8000] from one direction; `spectra` [M, 2, F] are the head's."""
+    """The response [2, 8000] from one direction; `spectra` [M, 2, F] are the listener's."""
     from scipy import fft
 
     offsets, orders = _images(room, _source(room, direction))
     distances = np.linalg.norm(offsets, axis=-1)
     gains = room.source_distance / distances * reflection**orders
     delays = (distances - room.source_distance) * (SAMPLE_RATE / SPEED_OF_SOUND)
-    heard_from = head.nearest(offsets @ _turn(room.facing).T)
+    heard_from = listener.nearest(offsets @ _turn(room.facing).T)
     total = np.zeros((2, spectra.shape[-1]), np.complex128)
     for first, trains in _impulse_trains(heard_from, delays, gains, len(spectra), length):
         part = fft.rfft(trains, overwrite_x=True)
@@ -256,9 +256,9 @@ def _fractional_delays() -> np.ndarray:
     return np.sinc(taps) * window / np.i0(_KAISER)
 
 
-def _transform_length(head: Head) -> int:
+def _transform_length(listener: Listener) -> int:
     """A good FFT length for a clip, a response, and the sinc on either side."""
     from scipy import fft
 
-    needed = CLIP_SAMPLES + head.responses.shape[-1] + 2 * _SINC_HALF
+    needed = CLIP_SAMPLES + listener.responses.shape[-1] + 2 * _SINC_HALF
     return int(fft.next_fast_len(needed, real=True))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bastzoo.cli.options import Heard, as_json, data_options
+from bastzoo.cli.options import Heard, as_json, data_options, former_option
 
 if TYPE_CHECKING:
     from bastzoo.conditions import Condition
@@ -45,7 +45,8 @@ def data() -> None:
 @click.option(
     "--noise", type=click.Choice(["speech", "white"]), default="speech", show_default=True
 )
-@click.option("--heads", type=click.Choice(["own", "family"]), default="own", show_default=True)
+@click.option("--listeners", type=click.Choice(["own", "family"]), default="own", show_default=True)
+@former_option("--heads", "--listeners", type=click.Choice(["own", "family"]))
 @click.option("--duration", type=click.FloatRange(0, 500, min_open=True), metavar="MS")
 @click.option(
     "--directions",
@@ -82,7 +83,8 @@ def render(
     environment: str,
     snr: str,
     noise: Any,
-    heads: str,
+    listeners: str,
+    heads: str | None,
     duration: float | None,
     directions: Any,
     sources: str,
@@ -102,7 +104,7 @@ def render(
     registry = default_registry()
     registry.get("environment", environment).require()
     values = load_preset(preset)
-    (condition,) = training_conditions([snr], noise, heads, sources)
+    (condition,) = training_conditions([snr], noise, heads or listeners, sources)
     condition = type(condition).model_validate(
         {**condition.model_dump(), "duration_ms": duration, "directions": directions}
     )
@@ -147,8 +149,8 @@ def _about(
         "environment": environment,
         "preset": preset,
         "condition": condition.model_dump(mode="json"),
-        "head": found.head.id,
-        "head_digest": found.head.digest,
+        "head": found.listener.id,
+        "head_digest": found.listener.digest,
         "sounds": heard.source.sounds or "embedded corpus",
         "data_digest": found.digest,
     }

@@ -68,5 +68,6 @@ def implementation(name: str) -> Implementation:
     Raises:
         ImportError: what it needs is not installed.
     """
-    module: Any = import_module(f"bastzoo.ops.selective_scan.{name}")
+    where = "cpu.scan" if name == "cpu" else name
+    module: Any = import_module(f"bastzoo.ops.selective_scan.{where}")
     return Recomputed(module.selective_scan) if name in ("reference", "cuda") else module

@@ -34,7 +34,7 @@ class EnvironmentSuite(ComponentSuite):
 
     def test_clips_can_be_rendered(self) -> None:
         """A sound is heard in each room, from the front and from the left, by both ears."""
-        from bastzoo.acoustics.listeners.listener import default_head
+        from bastzoo.acoustics.listeners.listener import default_listener
         from bastzoo.conditions import Condition
         from bastzoo.data.rendered import RenderedData
         from bastzoo.experiment import DataSize
@@ -45,7 +45,7 @@ class EnvironmentSuite(ComponentSuite):
             environment=environment,
             size=size,
             condition=Condition(),
-            head=default_head(),
+            listener=default_listener(),
             corpora=None,
             device=torch.device("cpu"),
         ).split("test")

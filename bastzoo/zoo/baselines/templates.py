@@ -1,7 +1,7 @@
 """Template matching: the direction whose remembered cues are nearest to those heard.
 
 The way in which localization from binaural cues has been modelled since Jeffress (J. Comp. Physiol.
-Psychol. 41:35, 1948), with the head's own table of cues learned from training clips (compare May et
+Psychol. 41:35, 1948), with the listener's own table of cues learned from training clips (compare May et
 al., IEEE Trans. Audio Speech Lang. Process. 19:1, 2011).
 """
 

@@ -7,13 +7,13 @@ import pytest
 
 from bastzoo.acoustics import SAMPLE_RATE
 from bastzoo.acoustics.listeners.interpolation import interpolated
-from bastzoo.acoustics.listeners.listener import Head, kemar
+from bastzoo.acoustics.listeners.listener import Listener, kemar
 from bastzoo.acoustics.listeners.sofa import Measurement
 from bastzoo.directions import azimuth_of, direction_from_angles, elevation_of
 
 
-def rows(head: Head, kept: np.ndarray) -> Head:
-    return Head("part", head.directions[kept], head.responses[kept])
+def rows(listener: Listener, kept: np.ndarray) -> Listener:
+    return Listener("part", listener.directions[kept], listener.responses[kept])
 
 
 def itd(responses: np.ndarray) -> np.ndarray:
@@ -31,28 +31,28 @@ def spectral_error(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.fixture(scope="module")
-def ring() -> tuple[Head, np.ndarray]:
+def ring() -> tuple[Listener, np.ndarray]:
     """KEMAR's horizontal directions, and the azimuth of each."""
     level = np.abs(elevation_of(kemar().directions)) < 0.1
-    head = rows(kemar(), level)
-    return head, np.rint(azimuth_of(head.directions))
+    listener = rows(kemar(), level)
+    return listener, np.rint(azimuth_of(listener.directions))
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["all elevations", "one elevation"])
 def test_every_second_azimuth_is_interpolated_back_better_than_the_nearest_is(
-    ring: tuple[Head, np.ndarray], whole: bool
+    ring: tuple[Listener, np.ndarray], whole: bool
 ) -> None:
-    head, azimuths = ring
+    listener, azimuths = ring
     left_out = azimuths % 10 != 0
-    coarse = rows(head, ~left_out)
+    coarse = rows(listener, ~left_out)
     if whole:
         others = np.abs(elevation_of(kemar().directions)) >= 0.1
-        coarse = Head(
+        coarse = Listener(
             "part",
             np.concatenate([coarse.directions, kemar().directions[others]]),
             np.concatenate([coarse.responses, kemar().responses[others]]),
         )
-    wanted, truth = head.directions[left_out], head.responses[left_out]
+    wanted, truth = listener.directions[left_out], listener.responses[left_out]
     fine = interpolated(coarse, wanted)
     found = fine.responses[fine.nearest(wanted)]
     nearest = coarse.responses[coarse.nearest(wanted)]
@@ -64,18 +64,18 @@ def test_every_second_azimuth_is_interpolated_back_better_than_the_nearest_is(
 
 
 def test_measured_directions_and_those_outside_stay_as_they_are() -> None:
-    head = kemar()
-    assert interpolated(head, head.directions[::7]) is head
+    listener = kemar()
+    assert interpolated(listener, listener.directions[::7]) is listener
     below = direction_from_angles(np.arange(0, 360, 30), -80.0)
-    assert interpolated(head, below) is head
+    assert interpolated(listener, below) is listener
 
 
-def test_a_ring_says_nothing_of_other_elevations(ring: tuple[Head, np.ndarray]) -> None:
-    head, _ = ring
-    assert interpolated(head, direction_from_angles(np.array([2.0, 3.0]), 30.0)) is head
+def test_a_ring_says_nothing_of_other_elevations(ring: tuple[Listener, np.ndarray]) -> None:
+    listener, _ = ring
+    assert interpolated(listener, direction_from_angles(np.array([2.0, 3.0]), 30.0)) is listener
 
 
-def test_an_interpolated_head_is_another_head() -> None:
+def test_an_interpolated_listener_is_another_head() -> None:
     wanted = direction_from_angles(np.array([2.5, 7.5]))
     fine = interpolated(kemar(), wanted)
     assert len(fine.directions) == len(kemar().directions) + 2
@@ -87,5 +87,5 @@ def test_an_interpolated_head_is_another_head() -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 9])
 def test_what_has_no_inside_is_left_alone(count: int) -> None:
     frontal = direction_from_angles(90.0, np.linspace(-40, 60, count))
-    head = rows(kemar(), kemar().nearest(frontal))
-    assert interpolated(head, direction_from_angles(np.array([80.0, 5.0]), 10.0)) is head
+    listener = rows(kemar(), kemar().nearest(frontal))
+    assert interpolated(listener, direction_from_angles(np.array([80.0, 5.0]), 10.0)) is listener

@@ -13,9 +13,9 @@ from tests.acoustics.conftest import SofaWriter, horizontal, toy_sofa
 
 @pytest.mark.parametrize("rate", [16_000, 44_100, 48_000, 96_000])
 def test_a_file_of_any_rate_gives_the_same_delays(write_sofa: SofaWriter, rate: int) -> None:
-    head = read_sofa(write_sofa(rate=rate))
-    left, front, right = head.responses[head.nearest(horizontal(90, 0, -90))]
-    assert head.responses.shape == (36, 2, 160)
+    listener = read_sofa(write_sofa(rate=rate))
+    left, front, right = listener.responses[listener.nearest(horizontal(90, 0, -90))]
+    assert listener.responses.shape == (36, 2, 160)
     assert abs(int(left[0].argmax()) - LEAD) <= 2
     for near, far in ((left[0], left[1]), (right[1], right[0])):
         assert abs(int(far.argmax()) - int(near.argmax()) - 0.0006 * 16_000) <= 1
@@ -88,7 +88,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("reason", BAD)
-def test_a_head_that_cannot_be_is_refused_with_file_and_reason(
+def test_a_listener_that_cannot_be_is_refused_with_file_and_reason(
     write_sofa: SofaWriter, reason: str
 ) -> None:
     path = write_sofa(**BAD[reason])
@@ -120,7 +120,7 @@ def test_damaged_files_raise_only_data_errors(tmp_path: Path, damage: bytes | in
 
 @pytest.fixture(scope="module")
 def sofa_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return toy_sofa(tmp_path_factory.mktemp("sofa") / "head.sofa").read_bytes()
+    return toy_sofa(tmp_path_factory.mktemp("sofa") / "listener.sofa").read_bytes()
 
 
 @settings(
@@ -142,7 +142,7 @@ def test_a_mutated_file_is_read_or_refused_and_nothing_else(
     path = tmp_path / f"{uuid4()}.sofa"
     path.write_bytes(content)
     try:
-        head = read_sofa(path)
+        listener = read_sofa(path)
     except DataError:
         return
-    assert np.isfinite(head.responses).all()
+    assert np.isfinite(listener.responses).all()

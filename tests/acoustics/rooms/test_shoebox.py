@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bastzoo.acoustics import SAMPLE_RATE
-from bastzoo.acoustics.listeners.listener import LEAD, Head, default_head, kemar
+from bastzoo.acoustics.listeners.listener import LEAD, Listener, default_listener, kemar
 from bastzoo.acoustics.rooms.shoebox import (
     ANECHOIC,
     LECTURE_HALL,
@@ -28,7 +28,9 @@ OFFICE = Room(
 @pytest.fixture(scope="module")
 def hall() -> np.ndarray:
     """The lecture hall's responses, in double precision, at every azimuth of the grid."""
-    return binaural_responses(LECTURE_HALL, default_head(), horizontal(*GRID)).astype(np.float64)
+    return binaural_responses(LECTURE_HALL, default_listener(), horizontal(*GRID)).astype(
+        np.float64
+    )
 
 
 def reverberation_time(response: np.ndarray) -> float:
@@ -41,16 +43,16 @@ def reverberation_time(response: np.ndarray) -> float:
     return -60 / np.polyfit(fitted / SAMPLE_RATE, decay[fitted], 1)[0]
 
 
-def test_an_anechoic_response_is_the_head_s_own() -> None:
-    head = default_head()
-    responses = binaural_responses(ANECHOIC, head, horizontal(0, 90))
-    expected = head.responses[head.nearest(horizontal(0, 90))]
+def test_an_anechoic_response_is_the_listener_s_own() -> None:
+    listener = default_listener()
+    responses = binaural_responses(ANECHOIC, listener, horizontal(0, 90))
+    expected = listener.responses[listener.nearest(horizontal(0, 90))]
     np.testing.assert_array_equal(responses, expected.astype(np.float32))
 
 
 def test_the_direct_sound_in_a_room_is_the_anechoic_response(hall: np.ndarray) -> None:
     """It comes first: the floor, 1.3 m below the ears, answers 72 samples later."""
-    anechoic = binaural_responses(ANECHOIC, default_head(), horizontal(*GRID))
+    anechoic = binaural_responses(ANECHOIC, default_listener(), horizontal(*GRID))
     np.testing.assert_array_equal(hall[:, :, : LEAD + 30], anechoic[:, :, : LEAD + 30])
     assert hall.shape == (36, 2, 8_000)
 
@@ -64,17 +66,17 @@ def test_the_hall_reverberates_for_0_8_s_from_every_direction(hall: np.ndarray) 
 @pytest.mark.parametrize(("size", "rt60"), [((5.0, 4.0, 2.7), 0.3), ((20.0, 30.0, 8.0), 1.2)])
 def test_any_room_reverberates_as_long_as_it_says(size: tuple, rt60: float) -> None:
     room = Room("other", size, rt60, listener=(2.2, 1.7, 1.3), facing=30.0, source_distance=1.0)
-    response = binaural_responses(room, default_head(), horizontal(40))[0].astype(np.float64)
+    response = binaural_responses(room, default_listener(), horizontal(40))[0].astype(np.float64)
     heard = int(min(0.5, 1.2 * rt60) * SAMPLE_RATE)
     assert reverberation_time(response[:, :heard]) == pytest.approx(rt60, rel=0.15)
 
 
 def test_early_reflections_arrive_when_and_whence_geometry_says() -> None:
-    """A head of six directions, each known by the strength of its impulse in the left ear."""
+    """A listener of six directions, each known by the strength of its impulse in the left ear."""
     axes = np.concatenate([np.eye(3), -np.eye(3)])
     responses = np.zeros((6, 2, 8))
     responses[:, 0, 0], responses[:, 1, 0] = np.arange(1, 7), 1.0
-    left, right = binaural_responses(OFFICE, Head("axes", axes, responses), axes[:1])[0]
+    left, right = binaural_responses(OFFICE, Listener("axes", axes, responses), axes[:1])[0]
     reflection = wall_reflection(OFFICE)
     paths = {  # the source stands at (3, 3, 1.2), the listener at (2, 3, 1.2) and faces +x
         "direct": ((1, 0, 0), 0, 1),
@@ -148,7 +150,7 @@ def test_the_hall_is_not_symmetric_about_its_listener() -> None:
 
 
 def test_a_response_does_not_depend_on_its_neighbours(hall: np.ndarray) -> None:
-    alone = binaural_responses(LECTURE_HALL, default_head(), horizontal(30))
+    alone = binaural_responses(LECTURE_HALL, default_listener(), horizontal(30))
     np.testing.assert_array_equal(alone[0], hall[list(GRID).index(30)])
 
 
