@@ -45,3 +45,17 @@ class TrainingError(BastzooError):
 
 class RecordError(BastzooError):
     """A run record is missing, cut short, or does not follow the schema."""
+
+
+def tellable(text: str, longest: int = 300) -> str:
+    """A stranger's text as a terminal can show it: on one line, nothing invisible, not too long.
+
+    File names and cells come from outside: they can hold escape sequences, line ends, halves of
+    surrogate pairs, or a megabyte.
+    """
+    if len(text) > longest:
+        half = longest // 2
+        text = f"{text[:half]} ... {text[-half:]}"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -20,6 +20,10 @@ SAME_DEG = 0.5
 WIDEST_DEG = 45.0
 """Between measured directions further apart than this the nearest one is taken: the gap is no grid."""
 
+CLOSE_DEG = 22.0
+"""A direction between measured ones no further apart than this counts as measured (`Listener.gap`): the
+hole that CIPIC's interaural-polar grid leaves at the side is 20 degrees across."""
+
 WIDEST_DELAY = 0.0008
 """Seconds: neighbours' delays at an ear differ by no more."""
 
@@ -51,10 +55,14 @@ def interpolated(listener: Listener, directions: np.ndarray) -> Listener:
         return listener
     new, corners, weights = new[inside], corners[inside], weights[inside]
     responses = _mixed(listener, corners, weights)
+    gaps = np.zeros(len(listener.directions)) if listener.gaps is None else listener.gaps
+    far = np.where(widest[inside] <= CLOSE_DEG, 0.0, listener.gap(new))
     return Listener(
         id=f"{listener.id}-interpolated-{_name(new)}",
         directions=np.concatenate([listener.directions, new]),
         responses=np.concatenate([listener.responses, responses]),
+        gaps=np.concatenate([gaps, far]),
+        notes=listener.notes,
     )
 
 

@@ -18,7 +18,7 @@ from bastzoo.errors import DataError
 if TYPE_CHECKING:
     from scipy.spatial import KDTree
 
-    from bastzoo.acoustics.listeners.sofa import Measurement
+    from bastzoo.acoustics.listeners.sofa import AzimuthDirection, Measurement
 
 KEMAR = Path(__file__).parents[2] / "assets" / "mit_kemar_normal_pinna.sofa"
 """MIT's KEMAR, normal pinna on both sides (Gardner & Martin 1995, J. Acoust. Soc. Am. 97:3907)."""
@@ -29,8 +29,12 @@ TAPS = 160
 LEAD = 24
 """Samples before the first onset of a listener: room for the band limit's ringing ahead of it."""
 
+FARTHEST = 5.0
+"""Degrees from the nearest measured direction at which a test is refused."""
+
 _BITS = 24
 _FADE = 16
+_KEMAR_DB = 3.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +42,15 @@ class Listener:
     """What both ears receive from each measured direction.
 
     `directions` [M, 3] are unit vectors (x front, y left, z up), `responses` [M, 2, K] float64
-    impulse responses at 16 kHz, channel 0 the left ear.
+    impulse responses at 16 kHz, channel 0 the left ear. `gaps` [M] are the degrees by which a direction
+    is away from a measured one; None for none is. `notes` say in phrases what was unusual in its file.
     """
 
     id: str
     directions: np.ndarray
     responses: np.ndarray
+    gaps: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.directions)
@@ -73,6 +80,16 @@ class Listener:
         lengths = np.linalg.norm(directions, axis=-1, keepdims=True)
         return np.asarray(self._tree.query(directions / lengths)[1])
 
+    def gap(self, directions: np.ndarray) -> np.ndarray:
+        """Degrees [...] from each of `directions` [..., 3] to the nearest measured one.
+
+        A direction between measured ones that are close to each other counts as measured.
+        """
+        lengths = np.linalg.norm(directions, axis=-1, keepdims=True)
+        chords, nearest = self._tree.query(directions / lengths)
+        degrees = np.degrees(2 * np.arcsin(np.clip(chords / 2, 0.0, 1.0)))
+        return np.asarray(degrees + (0.0 if self.gaps is None else self.gaps[nearest]))
+
     @cached_property
     def _tree(self) -> "KDTree":
         from scipy.spatial import KDTree
@@ -80,15 +97,25 @@ class Listener:
         return KDTree(self.directions)
 
 
-def read_sofa(path: str | Path) -> Listener:
-    """The listener in a SimpleFreeFieldHRIR file, resampled to 16 kHz and cut to 10 ms.
+def read_sofa(path: str | Path, *, azimuths: "AzimuthDirection" = "counter-clockwise") -> Listener:
+    """The listener in a SimpleFreeFieldHRIR file, resampled to 16 kHz, cut to 10 ms, and levelled.
 
-    What comes later than that is an echo of the laboratory. Raises DataError for anything else than
-    such a file.
+    azimuths: how those of the file count.
+
+    What comes later than 10 ms is an echo of the laboratory. The gain of a file is arbitrary: one factor
+    brings the mean energy of its responses, over all directions and both ears, to KEMAR's (in steps of
+    0.01 dB). Raises DataError for anything else than such a file.
     """
     from bastzoo.acoustics.listeners.sofa import read_measurement
 
-    return _listener(Path(path).stem, read_measurement(path))
+    measurement = read_measurement(path, azimuths=azimuths)
+    return _listener(Path(path).stem, measurement, gain=10 ** (level_gain(measurement) / 20))
+
+
+def level_gain(measurement: "Measurement") -> float:
+    """Decibels that bring a measurement to KEMAR's mean energy, a multiple of 0.01."""
+    energy = np.square(_listener("unlevelled", measurement).responses).sum(-1).mean()
+    return round(_KEMAR_DB - 10 * float(np.log10(energy)), 2) + 0.0
 
 
 @lru_cache(maxsize=1)
@@ -146,13 +173,16 @@ def _listener(
     measurement: "Measurement",
     scales: tuple[float, float] = (1.0, 1.0),
     width: float = 1.0,
+    gain: float = 1.0,
 ) -> Listener:
     """A listener at 16 kHz from a measurement; `width` multiplies the differences between onsets."""
     onsets = measurement.onsets
     wanted = width * (onsets - onsets.min()) + LEAD / SAMPLE_RATE
     responses = np.stack([_moved(measurement, ear, scales[ear], wanted) for ear in (0, 1)], axis=1)
     responses[..., -_FADE:] *= 0.5 + 0.5 * np.cos(np.pi * np.arange(_FADE) / _FADE)
-    return Listener(identity, measurement.directions, _on_grid(responses))
+    return Listener(
+        identity, measurement.directions, _on_grid(gain * responses), notes=measurement.notes
+    )
 
 
 def _moved(measurement: "Measurement", ear: int, scale: float, wanted: np.ndarray) -> np.ndarray:

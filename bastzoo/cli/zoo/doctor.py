@@ -25,7 +25,7 @@ REQUIRED = (
     "numpy",
     "scipy",
     "numba",
-    "sofar",
+    "h5py",
     "soundfile",
     "pandas",
     "pydantic",

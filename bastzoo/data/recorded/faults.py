@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bastzoo.errors import DataError
+from bastzoo.errors import DataError, tellable
 
 LISTED = 20
 """How many faults are told; of the others only the number is kept, however many they are."""
-
-_LONGEST = 300
 
 
 class Faults:
@@ -56,17 +54,3 @@ class Faults:
         total = "1 fault" if self._count == 1 else f"{self._count:,} faults"
         hint = "; --skip-bad goes on without them." if skippable else "."
         raise DataError("\n".join([*lines, f"{total} in all{hint}"]))
-
-
-def tellable(text: str, longest: int = _LONGEST) -> str:
-    """A stranger's text as a terminal can show it: on one line, nothing invisible, not too long.
-
-    File names and cells come from outside: they can hold escape sequences, line ends, halves of
-    surrogate pairs, or a megabyte.
-    """
-    if len(text) > longest:
-        half = longest // 2
-        text = f"{text[:half]} ... {text[-half:]}"
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -89,3 +89,19 @@ def test_what_has_no_inside_is_left_alone(count: int) -> None:
     frontal = direction_from_angles(90.0, np.linspace(-40, 60, count))
     listener = rows(kemar(), kemar().nearest(frontal))
     assert interpolated(listener, direction_from_angles(np.array([80.0, 5.0]), 10.0)) is listener
+
+
+def test_a_gap_is_to_the_nearest_measured_direction_unless_close_ones_surround_it() -> None:
+    plane = direction_from_angles(np.arange(0.0, 360.0, 5.0))
+    assert kemar().gap(plane).max() < 1e-6
+    fine = interpolated(kemar(), direction_from_angles(np.arange(2.5, 360.0, 5.0)))
+    assert fine.gap(direction_from_angles(np.array([92.5, 0.0]))).max() < 1e-6
+    sparse = rows(kemar(), kemar().nearest(direction_from_angles(np.arange(0.0, 360.0, 40.0))))
+    between = direction_from_angles(np.array([20.0, 60.0]))
+    np.testing.assert_allclose(sparse.gap(between), 20.0, atol=1.0)
+    # Interpolated over 40 degrees is better than the nearest, and still a guess.
+    assert len(interpolated(sparse, between).directions) == len(sparse.directions) + 2
+    np.testing.assert_allclose(interpolated(sparse, between).gap(between), 20.0, atol=1.0)
+    front = rows(kemar(), kemar().directions[:, 0] > 0)
+    behind = direction_from_angles(np.array([180.0]))
+    assert interpolated(front, behind).gap(behind)[0] > 80
