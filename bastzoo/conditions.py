@@ -34,6 +34,10 @@ FAMILY_FOR_TEST = tuple(range(9, 13))
 """Numbers of the virtual listeners that the track `unseen-head` trains on and tests with."""
 
 
+_LATER = ("sources", "colour_db", "ear_colour_db", "running", "snr_span", "mirrored")
+"""Fields that conditions did not have from the beginning."""
+
+
 class Condition(BaseModel):
     """How the sounds of a split are heard, beyond their environment.
 
@@ -45,6 +49,11 @@ class Condition(BaseModel):
     directions: the azimuths of the grid, those halfway between them, or a grid over the sphere.
     sources: numbers of sounds that are heard at the same time; each clip has one of them, drawn by its
         index, and the further sounds and their directions are drawn by it too.
+    colour_db, ear_colour_db: standard deviation of a smooth gain over frequency, dB: of the source, common
+        to both ears (loudspeakers, voices, distance), and of each ear (microphones, ears not measured).
+    running: share of clips that are cut out of running sound instead of beginning out of silence.
+    snr_span: white noise, independent at the ears, at a ratio drawn evenly from this span, dB.
+    mirrored: whether half of the training clips have their ears exchanged, and left for right.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,17 +67,23 @@ class Condition(BaseModel):
     duration_ms: float | None = Field(default=None, gt=0, le=500)
     directions: Directions = "grid"
     sources: tuple[PositiveInt, ...] = (1,)
+    colour_db: float = Field(default=0.0, ge=0, le=20)
+    ear_colour_db: float = Field(default=0.0, ge=0, le=20)
+    running: float = Field(default=0.0, ge=0, le=1)
+    snr_span: tuple[float, float] | None = None
+    mirrored: bool = False
 
     @model_serializer(mode="wrap")
     def _plain(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """Spell a condition as records do, so that old ones keep their digests.
 
-        Listeners are "heads" there, and one source goes without saying.
+        Listeners are "heads" there, and what came later is named only where it is used.
         """
         given = handler(self)
         values = {"heads" if name == "listeners" else name: value for name, value in given.items()}
-        if self.sources == (1,):
-            values.pop("sources", None)
+        for name in _LATER:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                values.pop(name, None)
         return values
 
     @field_validator("listeners", "snr_db", "sources")
@@ -105,6 +120,12 @@ class Condition(BaseModel):
             words.append(f"first {self.duration_ms:g} ms")
         if self.directions != "grid":
             words.append({"between": "off the grid", "sphere": "full sphere"}[self.directions])
+        if self.colour_db or self.ear_colour_db:
+            words.append(f"colours ±{self.colour_db:g} dB, of each ear ±{self.ear_colour_db:g} dB")
+        if self.running:
+            words.append("running sound" if self.running == 1 else "running and beginning sound")
+        if self.snr_span is not None:
+            words.append("{:g} to {:g} dB noise".format(*self.snr_span))
         if self.sources != (1,):
             several = max(self.sources) > 1
             words.append(f"{_span(self.sources)} source{'s' if several else ''}")

@@ -23,6 +23,7 @@ from bastzoo.acoustics.sounds.corpus import Corpus, make_corpus
 from bastzoo.conditions import Condition, Directions
 from bastzoo.data.batches import SPLITS, Batch, Split, in_order
 from bastzoo.data.digests import data_digest
+from bastzoo.data.draws import drawn
 from bastzoo.data.environments import Environment
 from bastzoo.directions import direction_from_angles
 from bastzoo.experiment import DataSize
@@ -35,9 +36,6 @@ _FIRST_SOUND: dict[str, int] = {"test": 0, "validation": 1_000_000, "train": 2_0
 _NOISE_SEED = {split: number for number, split in enumerate(SPLITS)}
 
 _GOLDEN_RATIO = 0.6180339887498949
-
-# The increment of SplitMix64, as a signed integer.
-_GAMMA = -7_046_029_254_386_353_131
 
 
 class RenderedClips:
@@ -116,7 +114,7 @@ class RenderedClips:
         """
         azimuths = len(self._directions)
         numbers = torch.tensor(self.condition.sources, device=self.device)
-        count = numbers[_drawn(indices, 0, len(numbers))]
+        count = numbers[drawn(indices, 0, len(numbers))]
         most = int(numbers.max())
         clips, all_sounds, all_directions = None, [], []
         for source in range(most):
@@ -248,17 +246,6 @@ class RenderedData:
         )
 
 
-def _drawn(indices: Int[Tensor, " B"], stream: int, count: int) -> Int[Tensor, " B"]:
-    """For each index a number below `count`, as good as drawn at random, and the same everywhere.
-
-    SplitMix64 (Steele, Lea, Flood 2014), in integers that wrap.
-    """
-    state = (indices * 64 + stream + 1) * _GAMMA
-    for shift, factor in ((30, -4_658_895_280_553_007_687), (27, -7_723_592_293_110_705_685)):
-        state = (state ^ ((state >> shift) & ((1 << (64 - shift)) - 1))) * factor
-    return ((state >> 33) & 0x7FFFFFFF) % count
-
-
 def _steps(
     indices: Int[Tensor, " B"], source: int, most: int, count: int, *, stream: int = 0
 ) -> Int[Tensor, " B"]:
@@ -266,8 +253,8 @@ def _steps(
     if source == 0:
         return torch.zeros_like(indices)
     stretch = max(1, (count - 1) // (most - 1))
-    drawn = _drawn(indices, 2 * source + stream, stretch)
-    return 1 + (source - 1) * stretch + drawn
+    offset = drawn(indices, 2 * source + stream, stretch)
+    return 1 + (source - 1) * stretch + offset
 
 
 def _embedded_corpus(split: Split, size: DataSize) -> Corpus:

@@ -70,6 +70,31 @@ def bastzoo_backbones() -> list[Component]:
             blindness=_BLINDNESS,
             budget={"ms": 30, "mib": 25},
         ),
+        *(
+            Component(
+                kind="backbone",
+                name=f"{name}-stem",
+                target=f"bastzoo.zoo.backbones.{name}:{name.capitalize()}",
+                summary=f"{name} whose tokens three convolutions make, instead of patches",
+                citation=f"{paper}; Xiao et al., Early Convolutions, arXiv:2106.14881 (2021)",
+                licence=_LICENCE,
+                probe="bastzoo.zoo.backbones:mamba_availability" if name == "mamba" else "",
+                parameters={"stem": True},
+                blindness=_BLINDNESS,
+                budget={"ms": 150, "mib": 50},
+            )
+            for name, paper in (("mamba", _BAST_MAMBA), ("vanilla", _BAST), ("swin", _BAST))
+        ),
+        Component(
+            kind="backbone",
+            name="conv",
+            target="bastzoo.zoo.backbones.conv:Conv",
+            summary="convolutions at full resolution: ears meet after the first, then attention over time",
+            citation=_NONE,
+            licence=_LICENCE,
+            blindness=_BLINDNESS,
+            budget={"ms": 150, "mib": 50},
+        ),
     ]
 
 
@@ -194,6 +219,15 @@ def bastzoo_frontends() -> list[Component]:
             citation="Slaney, Auditory Toolbox (1998)",
             licence=_LICENCE,
             budget={"ms": 30, "mib": 15},
+        ),
+        Component(
+            kind="frontend",
+            name="binaural",
+            target="bastzoo.zoo.binaural:Binaural",
+            summary="log magnitude, level difference, and GCC-PHAT in eight bands: 129 lags to ±1 ms",
+            citation="Knapp, Carter, IEEE Trans. Acoust. Speech Signal Process. 24:320 (1976)",
+            licence=_LICENCE,
+            budget={"ms": 40, "mib": 40},
         ),
         Component(
             kind="frontend",

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from bastzoo.errors import ComponentError
 from bastzoo.ops.selective_scan import selective_scan
-from bastzoo.zoo.backbones.patches import PatchEmbedding
+from bastzoo.zoo.backbones.patches import tokens_of
 
 
 class Mixer(nn.Module):
@@ -193,6 +193,7 @@ class Mamba(nn.Module):
         stride: tuple[int, int] = (6, 6),
         dropout: float = 0.2,
         embed_dropout: float = 0.2,
+        stem: bool = False,
     ) -> None:
         super().__init__()
         if mlp_dim < dim:
@@ -201,7 +202,9 @@ class Mamba(nn.Module):
                 f"must not be less than dim {dim}."
             )
         self.dim = dim
-        self.patches = PatchEmbedding(input_shape=input_shape, dim=dim, patch=patch, stride=stride)
+        self.patches = tokens_of(
+            input_shape=input_shape, dim=dim, patch=patch, stride=stride, stem=stem
+        )
         self.grid = self.patches.grid
         self.dropout = nn.Dropout(embed_dropout)
         self.depth, self.window, self.state, self.kernel = depth, window, state, kernel

@@ -8,7 +8,7 @@ from timm.models.swin_transformer import SwinTransformerBlock
 from torch import Tensor, nn
 
 from bastzoo.errors import ComponentError
-from bastzoo.zoo.backbones.patches import PatchEmbedding
+from bastzoo.zoo.backbones.patches import tokens_of
 
 
 class Encoder(nn.Module):
@@ -78,10 +78,13 @@ class Swin(nn.Module):
         stride: tuple[int, int] = (6, 6),
         dropout: float = 0.2,
         embed_dropout: float = 0.2,
+        stem: bool = False,
     ) -> None:
         super().__init__()
         self.dim = dim
-        self.patches = PatchEmbedding(input_shape=input_shape, dim=dim, patch=patch, stride=stride)
+        self.patches = tokens_of(
+            input_shape=input_shape, dim=dim, patch=patch, stride=stride, stem=stem
+        )
         self.grid = self.patches.grid
         self.dropout = nn.Dropout(embed_dropout)
         self.depth, self.heads, self.mlp_dim = depth, heads, mlp_dim

@@ -8,7 +8,7 @@ from timm.layers.attention import Attention
 from timm.models.vision_transformer import Block as ViTBlock
 from torch import Tensor, nn
 
-from bastzoo.zoo.backbones.patches import PatchEmbedding
+from bastzoo.zoo.backbones.patches import tokens_of
 
 
 class Block(ViTBlock):
@@ -74,12 +74,15 @@ class Vanilla(nn.Module):
         stride: tuple[int, int] = (6, 6),
         dropout: float = 0.2,
         embed_dropout: float = 0.2,
+        stem: bool = False,
     ) -> None:
         super().__init__()
         self.dim = dim
         self.depth, self.heads, self.dim_head, self.mlp_dim = depth, heads, dim_head, mlp_dim
         self.block_dropout = dropout
-        self.patches = PatchEmbedding(input_shape=input_shape, dim=dim, patch=patch, stride=stride)
+        self.patches = tokens_of(
+            input_shape=input_shape, dim=dim, patch=patch, stride=stride, stem=stem
+        )
         self.grid = self.patches.grid
         tokens = self.prefix_tokens + self.grid[0] * self.grid[1]
         self.class_token = nn.Parameter(torch.empty(1, 1, dim))
