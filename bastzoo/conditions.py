@@ -139,7 +139,10 @@ class DataSource(BaseModel):
     path: the folder or the CSV file.
     sound_id, azimuth_direction, fit_length: how a BAST folder is read.
     skip_bad: whether rows that cannot be used are left out instead of refused.
-    hrtf, hrtf_directions: a SOFA file that takes the place of the default listener.
+    hrtf, hrtf_directions: a SOFA file that takes the place of the default listener, and what is done
+        between its directions (and those of `listeners`).
+    listeners: several that take its place, each by name or SOFA file; every sound is heard with each.
+    test_listeners: those of the test, where they are others. azimuth_direction is theirs all.
     sounds: a folder of recordings that takes the place of the embedded corpus.
     """
 
@@ -154,6 +157,23 @@ class DataSource(BaseModel):
     hrtf: str | None = None
     hrtf_directions: Literal["nearest", "interpolated"] = "nearest"
     sounds: str | None = None
+    listeners: tuple[str, ...] = ()
+    test_listeners: tuple[str, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Leave out what came later and is not used: older records keep their form."""
+        given = handler(self)
+        return {
+            name: value
+            for name, value in given.items()
+            if value or name not in ("listeners", "test_listeners")
+        }
+
+    @property
+    def own_listeners(self) -> tuple[str, ...]:
+        """Names and files of the listeners that train; none for the default one."""
+        return ((self.hrtf,) if self.hrtf else ()) + self.listeners
 
 
 def _span(numbers: tuple[int, ...]) -> str:

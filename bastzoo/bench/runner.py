@@ -25,7 +25,7 @@ from bastzoo.bench.tracks import Case, Track
 from bastzoo.bench.workbench import Workbench, input_shape, usual_frontend
 from bastzoo.conditions import Condition
 from bastzoo.data.batches import ClipSet, DataSet
-from bastzoo.data.rendered import directions_of
+from bastzoo.data.places import count_places
 from bastzoo.engine.checkpoint import Checkpoints
 from bastzoo.engine.evaluation import Answers, cost, localize, localize_baseline, score
 from bastzoo.engine.observer import Observer
@@ -169,10 +169,12 @@ def track_run(
     *,
     workbench: Workbench,
     store: RunStore,
+    fitted_on: Workbench | None = None,
     observer: Callable[[str], None] = lambda _: None,
 ) -> TrackRecord:
     """Test a finished run, of a model or a baseline, in every case of a track, and keep the results.
 
+    fitted_on: hears what the run heard, where the test hears something else: baselines are fitted again.
     observer: told the label of each case before it is tested.
 
     Raises RecordError when the run holds no model, or cannot be tested here any more.
@@ -187,7 +189,7 @@ def track_run(
         ask = partial(localize, model, batch=_EVALUATION_BATCH, accelerator=workbench.accelerator)
     else:
         assert record.baseline is not None
-        fitted = _fitted(record.baseline, workbench)
+        fitted = _fitted(record.baseline, fitted_on or workbench)
         ask = partial(localize_baseline, fitted, batch=_EVALUATION_BATCH)
     results = []
     for case in track.cases:
@@ -271,9 +273,8 @@ def baseline_experiment(
     if workbench.source.layout == "rendered":
         # Whole sounds, each from everywhere: templates of neighbouring directions made of the same
         # sounds tell them apart better than as many clips drawn at random do.
-        rooms = len(workbench.environment(environment).rooms)
-        directions = len(directions_of(condition.directions, preset.data.azimuth_step))
-        places = rooms * len(condition.listeners) * directions
+        own = workbench.listeners.of(preset.data)["train"]
+        places = count_places(workbench.environment(environment), own, condition, preset.data)
         sounds = min(preset.data.train_sounds, max(1, _BASELINE_FIT_CLIPS // places))
         clips = sounds * places
     else:

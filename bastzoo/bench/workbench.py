@@ -13,14 +13,15 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from bastzoo.acoustics import CLIP_SAMPLES
-from bastzoo.acoustics.listeners.listener import DEFAULT_DIGEST, Listener, default_listener
 from bastzoo.acoustics.sounds.corpus import FAMILIES
 from bastzoo.bench.grid import READY_MADE
-from bastzoo.conditions import Condition, DataSource, Directions
+from bastzoo.conditions import Condition, DataSource
 from bastzoo.data.batches import SPLITS, DataSet, Split
 from bastzoo.data.digests import data_digest
 from bastzoo.data.environments import Environment
-from bastzoo.data.rendered import RenderedData, directions_of
+from bastzoo.data.listeners import SourceListeners
+from bastzoo.data.places import check_reach
+from bastzoo.data.rendered import RenderedData
 from bastzoo.directions import elevation_of
 from bastzoo.errors import BastzooError, CombinationError, ComponentError, DataError, SetupError
 from bastzoo.experiment import (
@@ -74,7 +75,7 @@ class Workbench:
         self._cache: dict[str, Any] = {"cache": cache, "dtype": cache_dtype, "progress": progress}
         self._data: dict[tuple[str, ...], DataSet] = {}
         self._corpora: dict[DataSize, Mapping[Split, Corpus]] = {}
-        self._own_listener: Listener | None = None
+        self.listeners = SourceListeners(self.source)
 
     @property
     def device(self) -> torch.device:
@@ -111,13 +112,10 @@ class Workbench:
         return data_digest(
             self.environment(environment),
             size,
-            listener=self._listener_digest(size),
             condition=condition,
             corpora=self._sounds(size),
+            **self.listeners.digests(size),
         )
-
-    def _listener_digest(self, size: DataSize) -> str:
-        return DEFAULT_DIGEST if self.source.hrtf is None else self.listener(size).digest
 
     def data(
         self, environment: str, size: DataSize, condition: Condition, frontend: ResolvedComponent
@@ -142,7 +140,7 @@ class Workbench:
                 environment=self.environment(environment),
                 size=size,
                 condition=condition,
-                listener=self.listener(size),
+                listeners=self.listeners.of(size),
                 corpora=self._sounds(size),
                 device=self.device,
             )
@@ -157,20 +155,14 @@ class Workbench:
             experiment.components["frontend"],
         )
 
-    def listener(self, size: DataSize) -> Listener:
-        """The data's own listener: that of `--hrtf`, or the default one."""
-        if self._own_listener is None:
-            self._own_listener = default_listener()
-            if self.source.hrtf is not None:
-                from bastzoo.acoustics.listeners.interpolation import interpolated
-                from bastzoo.acoustics.listeners.listener import read_sofa
+    def check_test(self, environment: str, size: DataSize, condition: Condition) -> None:
+        """Refuse a test from directions that its listeners were not measured near, before any training.
 
-                self._own_listener = read_sofa(self.source.hrtf)
-                if self.source.hrtf_directions == "interpolated":
-                    grids: tuple[Directions, ...] = ("grid", "between", "sphere")
-                    wanted = [directions_of(kind, size.azimuth_step) for kind in grids]
-                    self._own_listener = interpolated(self._own_listener, np.concatenate(wanted))
-        return self._own_listener
+        Raises DataError.
+        """
+        if self.source.layout == "rendered":
+            own = self.listeners.of(size)["test"]
+            check_reach(self.environment(environment), own, condition, size)
 
     def _sounds(self, size: DataSize) -> Mapping[Split, Corpus] | None:
         """The sounds of `--sounds`, read once a process; None for the embedded corpus."""
@@ -216,6 +208,7 @@ class Workbench:
         if self.source.layout != "rendered":
             most = self.data(environment, preset.data, condition, frontend).most_sources
         self._check_sources(combination, preset, most)
+        self.check_test(environment, preset.data, condition)
         digest = self.digest(environment, preset.data, condition, frontend)
         parameters: dict[str, dict[str, Any]] = {}
         if self.source.layout == "csv":
@@ -290,6 +283,9 @@ class Workbench:
         """What the data cannot teach a head with several answers, in sentences."""
         head = self.registry.get("head", experiment.components["head"].name)
         found = []
+        if self.source.layout == "rendered":
+            rooms = self.environment(experiment.environment)
+            found = self.listeners.warnings(rooms, experiment.condition, experiment.preset.data)
         if "class_logits" in head.gives:
             names = experiment.components["head"].parameters["classes"]
             if len(names) == 1:

@@ -61,11 +61,18 @@ def data_words(experiment: Experiment, evaluation: Evaluation) -> str:
         words.append(f"{360 // step} azimuths in steps of {step}°")
     if str(experiment.condition):
         words.append(str(experiment.condition))
-    if source.hrtf:
-        words.append(f"head `{source.hrtf}`")
+    if source.own_listeners:
+        words.append(_listener_words(source.own_listeners))
+    if source.test_listeners:
+        words.append(f"tested with {_listener_words(source.test_listeners)}")
     corpus = f" of `{source.sounds}`" if source.sounds else ""
     trained = "" if source.sounds else f"{size.train_sounds:,} "
     return f"{', '.join(words)}. Trained on {trained}other sounds{corpus}"
+
+
+def _listener_words(names: Sequence[str]) -> str:
+    plural = "s" if len(names) > 1 else ""
+    return f"listener{plural} {', '.join(f'`{name}`' for name in names)}"
 
 
 def papers_order(key: tuple[str, ...]) -> tuple[object, ...]:

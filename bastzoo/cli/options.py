@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from bastzoo.conditions import Condition, DataSource, Layout
+    from bastzoo.conditions import Condition
     from bastzoo.experiment import Tasks
     from bastzoo.registry import Registry
 
@@ -81,145 +79,6 @@ def pretrained_option(command: Command) -> Command:
         is_flag=True,
         help="Begin with the weights that a backbone comes with (timm/NAME of bastzoo-timm).",
     )(command)
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What the data options say: where clips come from, and where their features are kept."""
-
-    source: DataSource
-    cache: Path | None
-    cache_dtype: str
-
-    def workbench_options(self) -> dict[str, Any]:
-        """The arguments of a workbench that hears this data."""
-        from bastzoo.cli.terminal.progress import ConversionProgress
-
-        return {
-            "source": self.source,
-            "cache": self.cache,
-            "cache_dtype": self.cache_dtype,
-            "progress": ConversionProgress().converted,
-        }
-
-    def settings(self) -> dict[str, Any]:
-        """The same, as an executor sends it to other processes."""
-        return {
-            "source": self.source,
-            "cache": None if self.cache is None else str(self.cache),
-            "cache_dtype": self.cache_dtype,
-        }
-
-
-_RECORDED = (
-    click.option(
-        "--data",
-        "bast_folder",
-        metavar="DIR",
-        help="Folder with train/ and test/ of stereo WAV, azimuth and environment in the names.",
-    ),
-    click.option(
-        "--csv",
-        "csv_index",
-        metavar="FILE",
-        help="CSV index of spectrograms: input_file, class, azimuth_deg, elevation_deg.",
-    ),
-    click.option(
-        "--sound-id",
-        metavar="REGEX",
-        help="What of a WAV file's name is its sound's id; default: all but azimuth and environment.",
-    ),
-    click.option(
-        "--azimuth-direction",
-        type=click.Choice(["clockwise", "counter-clockwise"]),
-        help="How recorded azimuths count; default: clockwise with --data, else counter-clockwise.",
-    ),
-    click.option("--fit-length", is_flag=True, help="Pad or cut recordings to 8000 samples."),
-    click.option("--skip-bad", is_flag=True, help="Leave out what cannot be used, and count it."),
-)
-_RENDERED = (
-    click.option("--hrtf", metavar="FILE", help="Head to render with: a SimpleFreeFieldHRIR SOFA."),
-    click.option(
-        "--hrtf-directions",
-        type=click.Choice(["nearest", "interpolated"]),
-        default="nearest",
-        show_default=True,
-        help="What to do between the measured directions.",
-    ),
-    click.option("--sounds", metavar="DIR", help="Sounds to render: a folder of WAV, FLAC or OGG."),
-)
-_CACHE = (
-    click.option("--cache", type=click.Path(path_type=Path), metavar="DIR", help="Feature cache."),
-    click.option(
-        "--cache-dtype",
-        type=click.Choice(["float16", "float32"]),
-        default="float16",
-        show_default=True,
-        help="Precision of cached features.",
-    ),
-)
-
-
-def data_options(
-    command: Command | None = None, *, recorded: bool = True, rendered: bool = True
-) -> Any:
-    """`--data`, `--csv`, `--hrtf`, `--sounds` and how they are read, as one argument `heard`.
-
-    recorded, rendered: whether the command takes data of that kind.
-    """
-    if command is None:
-        return functools.partial(data_options, recorded=recorded, rendered=rendered)
-
-    inner = command
-
-    @functools.wraps(command)
-    def collected(*args: Any, **given: Any) -> Any:
-        folder, index = given.pop("bast_folder", None), given.pop("csv_index", None)
-        how = {name: given.pop(name, usual) for name, usual in _USUAL.items()}
-        cache, dtype = given.pop("cache", None), given.pop("cache_dtype", "float16")
-        return inner(*args, heard=Heard(_source(folder, index, how), cache, dtype), **given)
-
-    options = (*(_RECORDED if recorded else ()), *(_RENDERED if rendered else ()))
-    for option in reversed((*options, *(_CACHE if recorded else ()))):
-        collected = option(collected)
-    return collected
-
-
-_USUAL = {
-    "sound_id": None,
-    "azimuth_direction": None,
-    "fit_length": False,
-    "skip_bad": False,
-    "hrtf": None,
-    "hrtf_directions": "nearest",
-    "sounds": None,
-}
-
-
-def _source(bast_folder: str | None, csv_index: str | None, how: dict[str, Any]) -> DataSource:
-    from bastzoo.conditions import DataSource
-
-    recorded = bast_folder or csv_index
-    if bast_folder and csv_index:
-        raise click.UsageError("--data and --csv name two data sets; give one of them.")
-    if recorded and (how["hrtf"] or how["sounds"]):
-        raise click.UsageError(
-            "--hrtf and --sounds are for rendering clips; leave them out with --data or --csv."
-        )
-    for name in ("sound_id", "fit_length"):
-        if how[name] and not bast_folder:
-            raise click.UsageError(
-                f"--{name.replace('_', '-')} says how a folder of recordings is read; "
-                "name the folder with --data."
-            )
-    for name in ("azimuth_direction", "skip_bad"):
-        if how[name] and not recorded:
-            raise click.UsageError(
-                f"--{name.replace('_', '-')} says how recorded data is read; "
-                "name it with --data or --csv."
-            )
-    layout: Layout = "bast" if bast_folder else "csv" if csv_index else "rendered"
-    return DataSource(layout=layout, path=recorded, **how)
 
 
 def task_options(command: Command) -> Command:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from bastzoo.acoustics.listeners.listener import virtual_listener
+from bastzoo.acoustics.rooms.measured import MeasuredRoom
+from bastzoo.acoustics.rooms.shoebox import Room
 from bastzoo.acoustics.sounds.corpus import CORPUS_VERSION, Corpus
 from bastzoo.conditions import Condition
 from bastzoo.data.environments import Environment
@@ -25,12 +27,14 @@ def data_digest(
     size: DataSize,
     *,
     listener: str,
+    listeners: Mapping[Split, Sequence[str]] | None = None,
     condition: Condition | None = None,
     corpora: Mapping[Split, Corpus] | None = None,
 ) -> str:
     """Hash of everything that decides the clips: sounds, directions, rooms, listeners, code versions.
 
     listener: the digest of the data's own listener.
+    listeners: digests of those of each split, when they are several or differ between splits.
     """
     condition = condition or Condition()
     values: dict[str, object] = {
@@ -38,11 +42,14 @@ def data_digest(
         "rendering": RENDERING_VERSION,
         "size": size.model_dump(mode="json"),
         "head": listener,
-        "rooms": [asdict(room) for room in environment.rooms],
+        "rooms": [_room(room) for room in environment.rooms],
     }
     # What came later is named only where it is used: the digests of plain data stay what they were.
     if corpora:
         values["corpus"] = {split: corpus.digest for split, corpus in corpora.items()}
+    several = {split: list(own) for split, own in (listeners or {}).items()}
+    if any(own != [listener] for own in several.values()):
+        values["listeners"] = several
     if condition != Condition():
         values["condition"] = condition.model_dump(mode="json")
         values["heads"] = [
@@ -50,3 +57,9 @@ def data_digest(
             for number in condition.listeners
         ]
     return digest(values)
+
+
+def _room(room: Room | MeasuredRoom) -> dict[str, object]:
+    if isinstance(room, Room):
+        return asdict(room)
+    return {"name": room.name, "measured": room.digest}

@@ -13,7 +13,9 @@ _GAMMA = -7_046_029_254_386_353_131
 _STREAMS = 64
 
 
-def drawn(indices: Int[Tensor, " B"], stream: int, count: int) -> Int[Tensor, " B"]:
+def drawn(
+    indices: Int[Tensor, " B"], stream: int, count: int | Int[Tensor, ...]
+) -> Int[Tensor, " B"]:
     """For each index a number below `count`, as good as drawn at random, and the same everywhere.
 
     SplitMix64 (Steele, Lea, Flood 2014), in integers that wrap. stream: up to 64 of them.

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bastzoo.acoustics.rooms.measured import MeasuredRoom
 from bastzoo.acoustics.rooms.shoebox import ANECHOIC, LECTURE_HALL, Room
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A named set of rooms; every sound is heard in each of them from every azimuth."""
+    """A named set of rooms, made or measured; every sound is heard in each of them.
+
+    In a made one from every azimuth of the grid, in a measured one from where it was measured.
+    """
 
     name: str
-    rooms: tuple[Room, ...]
+    rooms: tuple[Room | MeasuredRoom, ...]
 
 
 def ri01() -> Environment:

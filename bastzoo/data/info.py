@@ -34,7 +34,7 @@ def describe_rendered(data: RenderedData) -> dict[str, Any]:
     """Say what rendering on demand would give; every split is counted, no clip is rendered."""
     splits = {name: data.split(name) for name in SPLITS}
     any_split = splits["test"]
-    directions = any_split.directions
+    directions = any_split.place_directions
     clips = {name: len(split) for name, split in splits.items()}
     total = sum(clips.values())
     classes: Counter[str] = Counter()
@@ -47,7 +47,10 @@ def describe_rendered(data: RenderedData) -> dict[str, Any]:
         "condition": str(data.condition) or "clean, on the grid",
         "clips": clips,
         "sounds": {name: len(split.sound_ids) for name, split in splits.items()},
-        "rooms": {room: total // len(any_split.rooms) for room in any_split.rooms},
+        "rooms": {
+            room: count * sum(len(split.sound_ids) for split in splits.values())
+            for room, count in any_split.places_by_room().items()
+        },
         "classes": dict(sorted(classes.items())),
         "azimuths": _count_angles(azimuth_of(directions), total // len(directions)),
         "elevations": _count_angles(elevation_of(directions), total // len(directions)),

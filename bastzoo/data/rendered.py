@@ -1,14 +1,14 @@
 """Rendered data: sounds × rooms × listeners × directions, made into clips in batches when asked for.
 
 Nothing is stored but the sounds and the rooms' responses. A clip is an index: `(sound, room, listener,
-direction)` in row-major order, the direction running fastest. What a clip sounds like depends on its
-index and its split alone: the same on every machine, in any order, with any number of workers.
+direction)` in row-major order, the direction running fastest. A measured room has the one listener and
+the directions that it was measured with. What a clip sounds like depends on its index and its split
+alone: the same on every machine, in any order, with any number of workers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,16 +16,16 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from bastzoo.acoustics.listeners.listener import Listener, default_listener, virtual_listener
+from bastzoo.acoustics.listeners.listener import Listener, default_listener
 from bastzoo.acoustics.rendering import Renderer
-from bastzoo.acoustics.rooms.shoebox import Room, binaural_responses
+from bastzoo.acoustics.rooms.measured import MeasuredRoom
 from bastzoo.acoustics.sounds.corpus import Corpus, make_corpus
-from bastzoo.conditions import Condition, Directions
+from bastzoo.conditions import Condition
 from bastzoo.data.batches import SPLITS, Batch, Split, in_order
 from bastzoo.data.digests import data_digest
 from bastzoo.data.draws import drawn
 from bastzoo.data.environments import Environment
-from bastzoo.directions import direction_from_angles
+from bastzoo.data.places import Place, check_reach, heard_with, places_of
 from bastzoo.experiment import DataSize
 
 # Each split numbers its sounds in a range of its own: no sound can be in two splits, and the test
@@ -39,9 +39,9 @@ _GOLDEN_RATIO = 0.6180339887498949
 
 
 class RenderedClips:
-    """The clips of one split: every sound of it, in every room, with every listener, from everywhere.
+    """The clips of one split: every sound of it, at every place, from everywhere.
 
-    responses: for each room and listener, room by room, `[A, 2, K]`; `directions` are `[A, 3]`.
+    rooms: their names. places: room by room.
     noise_filters: for each listener `[2, 2, F]`, or None where no clip has noise.
     """
 
@@ -51,8 +51,7 @@ class RenderedClips:
         split: Split,
         rooms: tuple[str, ...],
         corpus: Corpus,
-        directions: np.ndarray,
-        responses: list[np.ndarray],
+        places: Sequence[Place],
         condition: Condition,
         noise_filters: Tensor | None,
         device: torch.device | str,
@@ -64,31 +63,45 @@ class RenderedClips:
         self.condition = condition
         self.device = torch.device(device)
         self.class_of_sound = corpus.families
-        self.directions = directions
+        self.place_directions = np.concatenate([place.directions for place in places])
+        """Those of all places, one after the other: a sound's clips in their order, `[P, 3]`."""
+        _, first = np.unique(np.round(self.place_directions, 9), axis=0, return_index=True)
+        self.directions = self.place_directions[np.sort(first)]
+        """Each direction that clips come from once, `[m, 3]`."""
         self._classes = torch.as_tensor(corpus.families, device=self.device)
-        self._directions = torch.as_tensor(directions, dtype=torch.float32, device=self.device)
+        self._directions = torch.as_tensor(
+            self.place_directions, dtype=torch.float32, device=self.device
+        )
+        counts = torch.tensor([len(place.directions) for place in places])
+        self._room = _each([place.room for place in places], counts).to(self.device)
+        self._listener = _each([place.listener for place in places], counts).to(self.device)
+        self._first = _each(counts.cumsum(0) - counts, counts).to(self.device)
+        self._count = _each(counts, counts).to(self.device)
         self._renderer = Renderer(
-            torch.from_numpy(corpus.samples), _stack(responses), device=device
+            torch.from_numpy(corpus.samples),
+            _stack([place.responses for place in places]),
+            device=device,
         )
         self._noise_filters = None if noise_filters is None else noise_filters.to(self.device)
         levels = [torch.inf if snr is None else snr for snr in condition.snr_db]
         self._snr_db = torch.tensor(levels, dtype=torch.float64, device=self.device)
 
     def __len__(self) -> int:
-        places = len(self.rooms) * len(self.condition.listeners) * len(self._directions)
-        return len(self.sound_ids) * places
+        return len(self.sound_ids) * len(self._directions)
 
     def directions_seen(self) -> np.ndarray:
-        """All directions of the grid, `[A, 3]`."""
+        """All directions of the places, `[m, 3]`."""
         return self.directions
+
+    def places_by_room(self) -> dict[str, int]:
+        """For each room, from how many directions with how many listeners each sound is heard."""
+        counts = torch.bincount(self._room, minlength=len(self.rooms)).tolist()
+        return dict(zip(self.rooms, counts, strict=True))
 
     def take(self, indices: Int[Tensor, " B"]) -> Batch:
         """Render the clips of these indices, `0 <= index < len(self)`, on the set's device."""
         indices = indices.to(self.device)
-        azimuths, listeners = len(self._directions), len(self.condition.listeners)
-        places = len(self.rooms) * listeners * azimuths
-        sounds, place = indices // places, indices % places
-        direction = place % azimuths
+        sounds, place = indices // len(self._directions), indices % len(self._directions)
         if self.condition.sources != (1,):
             return self._take_several(indices, sounds, place)
         clips = self._renderer.render(
@@ -96,13 +109,13 @@ class RenderedClips:
             place,
             clip_index=indices,
             duration_ms=self.condition.duration_ms,
-            **self._noise(indices, place // azimuths % listeners),
+            **self._noise(indices, self._listener[place]),
         )
         return Batch(
             inputs=clips,
-            targets={"direction": self._directions[direction], "class": self._classes[sounds]},
+            targets={"direction": self._directions[place], "class": self._classes[sounds]},
             sounds=sounds,
-            rooms=place // (azimuths * listeners),
+            rooms=self._room[place],
         )
 
     def _take_several(
@@ -112,28 +125,26 @@ class RenderedClips:
 
         No two sources of a clip come from one direction or are one sound.
         """
-        azimuths = len(self._directions)
         numbers = torch.tensor(self.condition.sources, device=self.device)
         count = numbers[drawn(indices, 0, len(numbers))]
         most = int(numbers.max())
+        first, around = self._first[place], self._count[place]
         clips, all_sounds, all_directions = None, [], []
         for source in range(most):
             # Steps round the list of sounds, and of directions: one each, so that none comes twice.
             step = _steps(indices, source, most, len(self.sound_ids))
             sound = (sounds + step) % len(self.sound_ids)
-            turn = _steps(indices, source, most, azimuths, stream=1)
-            direction = (place + turn) % azimuths
-            response = place - place % azimuths + direction
+            turn = _steps(indices, source, most, around, stream=1)
+            response = first + (place - first + turn) % around
             heard = self._renderer.render(sound, response, duration_ms=self.condition.duration_ms)
             heard *= (source < count)[:, None, None]
             clips = heard if clips is None else clips + heard
             all_sounds.append(sound)
-            all_directions.append(direction)
+            all_directions.append(response)
         assert clips is not None
         present = torch.arange(most, device=self.device) < count[:, None]
         directions = self._directions[torch.stack(all_directions, dim=1)]
         classes = self._classes[torch.stack(all_sounds, dim=1)]
-        places = len(self.rooms) * len(self.condition.listeners) * azimuths
         return Batch(
             inputs=clips,
             targets={
@@ -144,7 +155,7 @@ class RenderedClips:
                 "present": present,
             },
             sounds=sounds,
-            rooms=(indices % places) // (azimuths * len(self.condition.listeners)),
+            rooms=self._room[place],
         )
 
     def _noise(self, indices: Int[Tensor, " B"], listeners: Int[Tensor, " B"]) -> dict[str, Any]:
@@ -172,6 +183,7 @@ class RenderedData:
     """Train, validation and test clips of one environment; splits are made when first used.
 
     listener: the data's own listener, number 0 of a condition.
+    listeners: those that take its place in each split, when they are several or differ between splits.
     corpora: the sounds of each split, or None for the embedded corpus.
     """
 
@@ -185,13 +197,18 @@ class RenderedData:
         size: DataSize,
         condition: Condition | None = None,
         listener: Listener | None = None,
+        listeners: Mapping[Split, Sequence[Listener]] | None = None,
         corpora: Mapping[Split, Corpus] | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.environment = environment
         self.size = size
         self.condition = condition or Condition()
-        self.listener = listener or default_listener()
+        own = listener or (default_listener() if listeners is None else listeners["train"][0])
+        self.listener = own
+        self.listeners: Mapping[Split, Sequence[Listener]] = listeners or dict.fromkeys(
+            SPLITS, (own,)
+        )
         self.device = torch.device(device)
         self._corpora = corpora
         self._splits: dict[str, RenderedClips] = {}
@@ -203,6 +220,10 @@ class RenderedData:
             self.environment,
             self.size,
             listener=self.listener.digest,
+            listeners={
+                split: [listener.digest for listener in own]
+                for split, own in self.listeners.items()
+            },
             condition=self.condition,
             corpora=self._corpora,
         )
@@ -213,7 +234,10 @@ class RenderedData:
         return max(self.condition.sources)
 
     def split(self, name: Split) -> RenderedClips:
-        """The clips of one split, made on first use and kept."""
+        """The clips of one split, made on first use and kept.
+
+        Raises DataError for a test from directions that its listeners were not measured near.
+        """
         if name not in self._splits:
             self._splits[name] = self._make(name)
         return self._splits[name]
@@ -223,36 +247,48 @@ class RenderedData:
         return self.split(name)
 
     def _make(self, name: Split) -> RenderedClips:
-        directions = directions_of(self.condition.directions, self.size.azimuth_step)
-        listeners = [listener_number(number, self.listener) for number in self.condition.listeners]
+        listeners = heard_with(self.condition, self.listeners[name])
+        if name == "test":
+            check_reach(self.environment, self.listeners[name], self.condition, self.size)
+        places = places_of(self.environment, listeners, self.condition, self.size)
         filters = None
         if any(snr is not None for snr in self.condition.snr_db):
             from bastzoo.acoustics.noise import diffuse_filter
 
-            filters = [diffuse_filter(listener, self.condition.noise) for listener in listeners]
+            measured = [
+                room.ears for room in self.environment.rooms if isinstance(room, MeasuredRoom)
+            ]
+            filters = [
+                diffuse_filter(ears, self.condition.noise) for ears in (*listeners, *measured)
+            ]
         return RenderedClips(
             split=name,
             rooms=tuple(room.name for room in self.environment.rooms),
             corpus=self._corpora[name] if self._corpora else _embedded_corpus(name, self.size),
-            directions=directions,
-            responses=[
-                room_responses(room, listener, self.condition.directions, self.size.azimuth_step)
-                for room in self.environment.rooms
-                for listener in listeners
-            ],
+            places=places,
             condition=self.condition,
             noise_filters=torch.stack(filters) if filters else None,
             device=self.device,
         )
 
 
+def _each(values: Sequence[int] | Tensor, counts: Tensor) -> Tensor:
+    """`values` of places, once for each of their directions."""
+    return torch.as_tensor(values).repeat_interleave(counts)
+
+
 def _steps(
-    indices: Int[Tensor, " B"], source: int, most: int, count: int, *, stream: int = 0
+    indices: Int[Tensor, " B"],
+    source: int,
+    most: int,
+    count: int | Int[Tensor, " B"],
+    *,
+    stream: int = 0,
 ) -> Int[Tensor, " B"]:
     """How far along a list of `count` a source of a clip is from the clip's own: each in its own stretch."""
     if source == 0:
         return torch.zeros_like(indices)
-    stretch = max(1, (count - 1) // (most - 1))
+    stretch = torch.as_tensor((count - 1) // (most - 1), device=indices.device).clamp(min=1)
     offset = drawn(indices, 2 * source + stream, stretch)
     return 1 + (source - 1) * stretch + offset
 
@@ -261,45 +297,6 @@ def _embedded_corpus(split: Split, size: DataSize) -> Corpus:
     first = _FIRST_SOUND[split]
     count = getattr(size, f"{split}_sounds")
     return make_corpus(range(first, first + count), size.corpus_seed)
-
-
-def listener_number(number: int, own: Listener) -> Listener:
-    """Listener `number` of a condition: 0 is the data's own, the others are the family's."""
-    return own if number == 0 else virtual_listener(number)
-
-
-def directions_of(kind: Directions, azimuth_step: int) -> np.ndarray:
-    """Unit vectors `[A, 3]` of the directions that a condition names."""
-    if kind == "sphere":
-        from bastzoo.acoustics.sphere import sphere_grid
-
-        azimuths, elevations = sphere_grid().T
-        return direction_from_angles(azimuths, elevations)
-    grid = azimuth_grid(azimuth_step)
-    return direction_from_angles(grid - azimuth_step / 2 if kind == "between" else grid)
-
-
-def azimuth_grid(step: int) -> np.ndarray:
-    """Azimuths from -180 + step to 180 degrees, counter-clockwise, +90 left."""
-    return np.arange(-180 + step, 181, step)
-
-
-def room_responses(
-    room: Room, listener: Listener, kind: Directions, azimuth_step: int
-) -> np.ndarray:
-    """Binaural responses `[A, 2, K]` of a room from all directions, made once a process."""
-    _LISTENERS[listener.digest] = listener
-    return _room_responses(room, listener.digest, kind, azimuth_step)
-
-
-_LISTENERS: dict[str, Listener] = {}
-
-
-@lru_cache(maxsize=64)
-def _room_responses(
-    room: Room, listener_digest: str, kind: Directions, azimuth_step: int
-) -> np.ndarray:
-    return binaural_responses(room, _LISTENERS[listener_digest], directions_of(kind, azimuth_step))
 
 
 def _stack(responses: list[np.ndarray]) -> Tensor:

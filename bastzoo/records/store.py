@@ -11,6 +11,7 @@ import errno
 import gc
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -128,14 +129,14 @@ class RunStore:
         folder = self.path(record.key)
         if folder is None:
             raise RecordError(f"There is no run {record.key!r} in {str(self.folder)!r}.")
-        path = folder / _TRACK_FILE.format(record.track)
+        path = folder / _track_file(record.track)
         write_text(path, record.model_dump_json(indent=1) + "\n")
         return path
 
     def track(self, key: str, track: str) -> TrackRecord | None:
         """A run's results on a track, or None. Raises RecordError for a record that is damaged."""
         folder = self.path(key)
-        path = None if folder is None else folder / _TRACK_FILE.format(track)
+        path = None if folder is None else folder / _track_file(track)
         return read_track_record(path) if path is not None and path.is_file() else None
 
     def track_records(self) -> tuple[list[TrackRecord], list[str]]:
@@ -225,6 +226,11 @@ def _without_garbage_collection() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def _track_file(track: str) -> str:
+    """The file of a track's results; names of environments and of listeners' files hold slashes."""
+    return _TRACK_FILE.format(re.sub(r"[^\w.+-]+", "_", track))
 
 
 def track_files(run: Path) -> list[Path]:

@@ -9,7 +9,8 @@ import torch
 from bastzoo.acoustics.listeners.listener import default_listener, kemar
 from bastzoo.data.digests import data_digest
 from bastzoo.data.environments import Environment, ri, ri01, ri02
-from bastzoo.data.rendered import RenderedClips, RenderedData, azimuth_grid
+from bastzoo.data.places import azimuth_grid
+from bastzoo.data.rendered import RenderedClips, RenderedData
 from bastzoo.directions import azimuth_of
 from bastzoo.experiment import DataSize
 

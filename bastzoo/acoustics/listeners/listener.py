@@ -34,7 +34,8 @@ FARTHEST = 5.0
 
 _BITS = 24
 _FADE = 16
-_KEMAR_DB = 3.02
+KEMAR_DB = 3.02
+"""Mean energy of KEMAR's responses, dB: what measured responses are levelled to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +116,7 @@ def read_sofa(path: str | Path, *, azimuths: "AzimuthDirection" = "counter-clock
 def level_gain(measurement: "Measurement") -> float:
     """Decibels that bring a measurement to KEMAR's mean energy, a multiple of 0.01."""
     energy = np.square(_listener("unlevelled", measurement).responses).sum(-1).mean()
-    return round(_KEMAR_DB - 10 * float(np.log10(energy)), 2) + 0.0
+    return round(KEMAR_DB - 10 * float(np.log10(energy)), 2) + 0.0
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from bastzoo.acoustics.sofa.ears import channel_0_is_left, onsets
+from bastzoo.acoustics.sofa.ears import channel_0_is_left, check_responses, onsets
 from bastzoo.acoustics.sofa.file import SofaFile
 from bastzoo.acoustics.sofa.positions import (
     delays,
@@ -43,7 +43,6 @@ ROOM_DB = -25.0
 
 _BEFORE, _AFTER = 0.005, 0.020
 _WIDEST = 0.003
-_SOFTEST, _LOUDEST = 1e-9, 1e9
 _SAME_DISTANCE = 1.1
 
 
@@ -93,7 +92,7 @@ def read_measurement(
         _check_convention(sofa)
         notes: list[str] = []
         rate = sampling_rate(sofa, notes)
-        responses = ear_responses(sofa)
+        responses = _responses(sofa)
         directions, metres = _sources(sofa, len(responses))
         if azimuths == "clockwise":
             directions = directions * [1, -1, 1]
@@ -123,7 +122,7 @@ def read_measurement(
     )
 
 
-def ear_responses(sofa: SofaFile) -> np.ndarray:
+def _responses(sofa: SofaFile) -> np.ndarray:
     """Data.IR [M, 2, N], with something in both ears in every row."""
     responses = sofa.array("Data.IR")
     if responses.ndim != 3 or responses.shape[1] != 2 or responses.shape[2] < 2:
@@ -131,18 +130,7 @@ def ear_responses(sofa: SofaFile) -> np.ndarray:
             f"{sofa} holds responses of shape {responses.shape}, not [directions, 2 ears, "
             f"samples]: give a file with two receivers."
         )
-    peaks = np.abs(responses).max(-1)
-    loudest = float(peaks.max())
-    if loudest > 0 and not _SOFTEST <= loudest <= _LOUDEST:
-        raise DataError(
-            f"{sofa} has responses that reach {loudest:.3g}, which no converter gives: scale Data.IR to "
-            f"about 1."
-        )
-    silent = np.flatnonzero((peaks <= loudest * 1e-12).any(-1))
-    if len(silent):
-        raise DataError(
-            f"{sofa} has a silent ear in row {silent[0]} (of {len(silent)}): remove the row."
-        )
+    check_responses(str(sofa), responses)
     return responses
 
 

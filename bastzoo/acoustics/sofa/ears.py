@@ -11,6 +11,26 @@ _ASIDE = 0.5
 _AUDIBLE_DB = 0.2
 _AUDIBLE_SECONDS = 20e-6
 _LEAST_DELAY = 60e-6
+_SOFTEST, _LOUDEST = 1e-9, 1e9
+
+
+def check_responses(name: str, responses: np.ndarray) -> None:
+    """Refuse responses [M, 2, N] that no converter gives, and those with a silent ear.
+
+    Raises DataError, which begins with `name`.
+    """
+    peaks = np.abs(responses).max(-1)
+    loudest = float(peaks.max())
+    if loudest > 0 and not _SOFTEST <= loudest <= _LOUDEST:
+        raise DataError(
+            f"{name} has responses that reach {loudest:.3g}, which no converter gives: scale them to "
+            f"about 1."
+        )
+    silent = np.flatnonzero((peaks <= loudest * 1e-12).any(-1))
+    if len(silent):
+        raise DataError(
+            f"{name} has a silent ear in row {silent[0]} (of {len(silent)}): remove the row."
+        )
 
 
 def onsets(responses: np.ndarray) -> np.ndarray:

@@ -72,7 +72,9 @@ def distances(sofa: SofaFile, positions: np.ndarray, name: str = "SourcePosition
 
 def coordinates(sofa: SofaFile, name: str) -> str:
     """`spherical` or `cartesian`, as the units of an array of positions confirm."""
-    kind = sofa.text("Type", of=name, default="spherical").lower()
+    name = "ListenerView" if name == "ListenerUp" else name  # which has no type of its own
+    unsaid = "spherical" if name == "SourcePosition" else "cartesian"
+    kind = sofa.text("Type", of=name, default=unsaid).lower()
     usual = "metre" if kind == "cartesian" else "degree"
     units = sofa.text("Units", of=name, default=usual)
     if kind not in _FIRST_UNIT or not units.lower().startswith(_FIRST_UNIT[kind]):

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bastzoo.cli.data_options import Heard, data_options
 from bastzoo.cli.options import (
     Command,
-    Heard,
     as_json,
     check_tasks,
     checkpoint_option,
-    data_options,
     pretrained_option,
     task_options,
     training_options,

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from bastzoo.cli.data_options import is_file
 from bastzoo.cli.options import as_json
+
+if TYPE_CHECKING:
+    from bastzoo.bench.tracks import Track
+    from bastzoo.bench.workbench import Workbench
+    from bastzoo.conditions import DataSource
+    from bastzoo.experiment import DataSize
 
 
 @click.command()
@@ -24,8 +34,22 @@ from bastzoo.cli.options import as_json
     multiple=True,
     metavar="NAME",
     help="Track to test on: cross-environment, snr, snr-white, duration, unseen-head, off-grid, "
-    "full-sphere, multitask, sources, sources; repeatable.",
+    "full-sphere, multitask, sources; repeatable.",
 )
+@click.option(
+    "--listener",
+    "listeners",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="Listener to test with in the place of the run's own: a SimpleFreeFieldHRIR SOFA, default, kemar, "
+    "virtual/N; repeatable.",
+)
+@click.option(
+    "--azimuth-direction",
+    type=click.Choice(["clockwise", "counter-clockwise"]),
+    help="How azimuths count in the SOFA files of --listener; default: counter-clockwise.",
+)
+@click.option("--sounds", metavar="DIR", help="Sounds to test with: a folder of WAV, FLAC or OGG.")
 @click.option("--device", default="auto", type=click.Choice(["auto", "cpu", "cuda", "mps"]))
 @click.option("--out", default="runs", show_default=True, metavar="DIR", help="Folder of the runs.")
 @click.option("--cache", type=click.Path(path_type=Path), metavar="DIR", help="Feature cache.")
@@ -34,6 +58,9 @@ def evaluate(
     run: str,
     environments: tuple[str, ...],
     tracks: tuple[str, ...],
+    listeners: tuple[str, ...],
+    azimuth_direction: Any,
+    sounds: str | None,
     device: str,
     out: str,
     cache: Path | None,
@@ -43,11 +70,13 @@ def evaluate(
 
     The results are printed and kept beside the run.
 
-    Example: bastzoo evaluate mamba-SUB-MIX-SP --env RI02 --track snr
+    Examples: bastzoo evaluate mamba-SUB-MIX-SP --env RI02 --track snr; bastzoo evaluate
+    mamba-SUB-MIX-SP --listener my_head.sofa --sounds my_sounds/
     """
     from bastzoo.bench.tracks import check_track, environment_track, find_track
     from bastzoo.cli.terminal.progress import ConversionProgress, say
     from bastzoo.cli.terminal.results import print_tracks
+    from bastzoo.experiment import Experiment
     from bastzoo.plugins import default_registry
     from bastzoo.records.store import RECORD_FILE, RunStore, read_record
 
@@ -63,6 +92,8 @@ def evaluate(
     chosen += [find_track(name, registry) for name in tracks]
     for track in chosen[len(names) :]:
         check_track(track, tested.source)
+    heard, words = _heard(tested.source, listeners, azimuth_direction, sounds)
+    chosen = [replace(track, name=f"{track.name}{words}") for track in chosen]
 
     from bastzoo.bench.runner import track_run
     from bastzoo.bench.workbench import Workbench
@@ -71,10 +102,13 @@ def evaluate(
         registry,
         device=device,
         precision=record.experiment.precision if record.experiment else "no",
-        source=tested.source,
+        source=heard,
         cache=cache,
         progress=ConversionProgress().converted,
     )
+    size = tested.preset.data if isinstance(tested, Experiment) else tested.data
+    for sentence in _said(workbench, chosen, tested.environment, size):
+        say(sentence)
     store = RunStore(path.parent)
     results = []
     for track in chosen:
@@ -84,7 +118,63 @@ def evaluate(
             track,
             workbench=workbench,
             store=store,
+            fitted_on=workbench
+            if heard == tested.source
+            else _as_trained(workbench, tested.source),
             observer=(lambda label: say(f"Testing {label} ...")) if several else lambda _: None,
         )
         results.append(found)
     print_tracks(path.name, results, as_json=json_)
+
+
+def _heard(
+    source: DataSource, listeners: tuple[str, ...], azimuths: Any, sounds: str | None
+) -> tuple[DataSource, str]:
+    """What the test hears, and words that tell it from the run's own."""
+    if azimuths and not any(map(is_file, listeners)):
+        raise click.UsageError(
+            "--azimuth-direction says how a SOFA file of --listener is read; name one."
+        )
+    if not (listeners or sounds):
+        return source, ""
+    if source.layout != "rendered":
+        raise click.UsageError(
+            "--listener and --sounds are for runs on rendered clips; this one heard recordings."
+        )
+    changed: dict[str, Any] = {}
+    if listeners:
+        # Nothing is left of those that trained: results of several runs can be ranked together.
+        changed = {"hrtf": None, "listeners": listeners, "test_listeners": ()}
+        changed |= {"hrtf_directions": "interpolated", "azimuth_direction": azimuths}
+    if sounds:
+        changed["sounds"] = sounds
+    parts = [f" with {', '.join(listeners)}"] if listeners else []
+    parts += [f" on {sounds}"] if sounds else []
+    return source.model_copy(update=changed), "".join(parts)
+
+
+def _as_trained(workbench: Workbench, source: DataSource) -> Workbench:
+    """A workbench that hears what the run heard: what its method was fitted on."""
+    from bastzoo.bench.workbench import Workbench
+
+    return Workbench(
+        workbench.registry,
+        device=workbench.device.type,
+        precision=workbench.precision,
+        source=source,
+    )
+
+
+def _said(
+    workbench: Workbench, tracks: Sequence[Track], environment: str, size: DataSize
+) -> Iterator[str]:
+    """What is unusual about those who listen in the tests, each once."""
+    if workbench.source.layout != "rendered":
+        return
+    told = set()
+    for case in (case for track in tracks for case in track.cases):
+        rooms = workbench.environment(case.environment or environment)
+        for sentence in workbench.listeners.notes(rooms, "test", size):
+            if sentence not in told:
+                told.add(sentence)
+                yield sentence

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bastzoo.cli.data_options import Heard, data_options
 from bastzoo.cli.options import (
-    Heard,
     as_json,
     check_tasks,
     checkpoint_option,
-    data_options,
     pretrained_option,
     recipe_options,
     task_options,

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bastzoo.cli.data_options import Heard, data_options
 from bastzoo.cli.options import (
-    Heard,
     as_json,
     checkpoint_option,
-    data_options,
     training_options,
     where_and_how,
 )

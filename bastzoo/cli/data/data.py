@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bastzoo.cli.options import Heard, as_json, data_options, former_option
+from bastzoo.cli.data_options import Heard, data_options, is_file
+from bastzoo.cli.options import as_json, former_option
 
 if TYPE_CHECKING:
     from bastzoo.conditions import Condition
@@ -224,7 +225,7 @@ def convert(
 def info(preset: str, environment: str | None, heard: Heard, json_: bool) -> None:
     """Say what is in a data set: counts, sample rates, clipping, silence, duplicates, the head.
 
-    Examples: bastzoo data info --data clips; bastzoo data info --hrtf head.sofa
+    Examples: bastzoo data info --data clips; bastzoo data info --listener head.sofa
     """
     from bastzoo.cli.terminal.output import echo_json
     from bastzoo.cli.terminal.progress import CountProgress
@@ -237,7 +238,13 @@ def info(preset: str, environment: str | None, heard: Heard, json_: bool) -> Non
 
     from bastzoo.data.info import describe_recorded, describe_rendered
 
-    if source.layout == "rendered":
+    if files := [name for name in (*source.own_listeners, *source.test_listeners) if is_file(name)]:
+        from bastzoo.acoustics.listeners.description import describe_listener
+
+        azimuths = source.azimuth_direction or "counter-clockwise"
+        told = [describe_listener(name, azimuths=azimuths) for name in files]
+        described = told[0] if len(told) == 1 else dict(zip(files, told, strict=True))
+    elif source.layout == "rendered":
         from bastzoo.bench.workbench import Workbench, usual_frontend
         from bastzoo.conditions import Condition
         from bastzoo.data.rendered import RenderedData
@@ -258,7 +265,8 @@ def info(preset: str, environment: str | None, heard: Heard, json_: bool) -> Non
     if json_:
         echo_json(described)
     else:
-        _print_info(described)
+        for about in [described] if len(files) < 2 else described.values():
+            _print_info(about)
 
 
 def _print_info(described: dict[str, Any]) -> None:
@@ -278,6 +286,8 @@ def _print_info(described: dict[str, Any]) -> None:
             click.echo(f"{words}: {value['count']:,}")
             for first in value["first"][:5]:
                 click.echo(f"  - {first if isinstance(first, str) else ' and '.join(first)}")
+        elif isinstance(value, list):
+            click.echo("".join(f"{words}: {sentence}\n" for sentence in value), nl=False)
         elif isinstance(value, dict):
             shown = (f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in value.items())
             click.echo(f"{words}: {', '.join(shown) or 'none'}")
