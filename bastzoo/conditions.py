@@ -86,6 +86,15 @@ class Condition(BaseModel):
                 values.pop(name, None)
         return values
 
+    @property
+    def names_scenes(self) -> bool:
+        """Whether something is asked for that only clips of scenes have."""
+        return any(
+            getattr(self, name) != type(self).model_fields[name].default
+            for name in _LATER
+            if name != "sources"
+        )
+
     @field_validator("listeners", "snr_db", "sources")
     @classmethod
     def _some(cls, values: tuple[object, ...]) -> tuple[object, ...]:
@@ -108,8 +117,10 @@ class Condition(BaseModel):
         return values
 
     def __str__(self) -> str:
-        """The condition in a few words; empty for the usual one."""
-        words = []
+        """The condition in a few words; empty for the usual one, and for that of the environment `wild`."""
+        words: list[str] = []
+        if self == WILD:
+            return ""
         if self.listeners != (0,):
             words.append(
                 f"listener{'s' if len(self.listeners) > 1 else ''} {_span(self.listeners)}"
@@ -130,6 +141,17 @@ class Condition(BaseModel):
             several = max(self.sources) > 1
             words.append(f"{_span(self.sources)} source{'s' if several else ''}")
         return ", ".join(words)
+
+
+WILD = Condition(
+    listeners=(0, *FAMILY_FOR_TRAINING),
+    colour_db=4.0,
+    ear_colour_db=1.0,
+    running=0.5,
+    snr_span=(5.0, 60.0),
+    mirrored=True,
+)
+"""What the environment `wild` is heard under, unless something else is asked for."""
 
 
 class DataSource(BaseModel):

@@ -267,10 +267,13 @@ def baseline_experiment(
     condition: Condition | None = None,
 ) -> BaselineExperiment:
     """Resolve a baseline: fitted on the first sounds of the training split, tested like the models."""
-    condition = condition or Condition()
+    condition = workbench.condition(environment, condition)
     frontend = usual_frontend(workbench.registry)
     heard = (environment, preset.data, condition, frontend)
+    scenes = None
     if workbench.source.layout == "rendered":
+        scenes = workbench.environment(environment).scenes
+    if workbench.source.layout == "rendered" and scenes is None:
         # Whole sounds, each from everywhere: templates of neighbouring directions made of the same
         # sounds tell them apart better than as many clips drawn at random do.
         own = workbench.listeners.of(preset.data)["train"]

@@ -43,6 +43,7 @@ from bastzoo.zoo.task_losses import TaskLoss
 if TYPE_CHECKING:
     from bastzoo.acoustics.sounds.corpus import Corpus
     from bastzoo.data.recorded.convert import Progress
+    from bastzoo.data.scenes import SceneData
 
 
 # How many sources the head `multi` answers unless a preset says otherwise.
@@ -95,6 +96,14 @@ class Workbench:
                 f"{type(error).__name__}: {error}."
             ) from error
 
+    def condition(self, environment: str, asked: Condition | None) -> Condition:
+        """What is asked for, or else what is usually heard in an environment."""
+        if asked not in (None, Condition()):
+            return asked
+        if self.source.layout != "rendered":
+            return Condition()
+        return self.environment(environment).condition
+
     def environment_name(self, name: str) -> str:
         """Spell an environment as its component does; recorded data has names of its own."""
         if self.source.layout == "csv":
@@ -136,8 +145,9 @@ class Workbench:
             return self._data[key]
         name = (self.digest(environment, size, condition, frontend),)
         if name not in self._data:
-            self._data[name] = RenderedData(
-                environment=self.environment(environment),
+            heard = self.environment(environment)
+            self._data[name] = (RenderedData if heard.scenes is None else _scene_data())(
+                environment=heard,
                 size=size,
                 condition=condition,
                 listeners=self.listeners.of(size),
@@ -202,7 +212,7 @@ class Workbench:
 
         tasks: how a head with several answers weighs them; of no meaning for any other head.
         """
-        condition = condition or Condition()
+        condition = self.condition(environment, condition)
         frontend = ResolvedComponent.of(self.registry.get("frontend", combination.frontend), preset)
         most = max(condition.sources)
         if self.source.layout != "rendered":
@@ -268,7 +278,7 @@ class Workbench:
         Validations come once an epoch, or as often as the preset asks where that is rarer.
         """
         frontend = ResolvedComponent.of(self.registry.get("frontend", combination.frontend), preset)
-        data = self.data(environment, preset.data, condition or Condition(), frontend)
+        data = self.data(environment, preset.data, self.condition(environment, condition), frontend)
         clips = len(data.split("train"))
         an_epoch = max(1, clips // min(preset.recipe.batch, clips))
         steps = epochs * an_epoch
@@ -332,6 +342,13 @@ class Workbench:
     def component(self, kind: str, resolved: ResolvedComponent) -> Component:
         """The registered component, with the parameters that an experiment was resolved with."""
         return replace(self.registry.get(kind, resolved.name), parameters=resolved.parameters)
+
+
+def _scene_data() -> type[SceneData]:
+    """What makes clips of scenes; imported where it is used."""
+    from bastzoo.data.scenes import SceneData
+
+    return SceneData
 
 
 def input_shape(experiment: Experiment) -> tuple[int, ...]:

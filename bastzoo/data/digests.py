@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bastzoo.acoustics.listeners.listener import virtual_listener
 from bastzoo.acoustics.rooms.measured import MeasuredRoom
+from bastzoo.acoustics.rooms.scenes import SCENES_VERSION
 from bastzoo.acoustics.rooms.shoebox import Room
 from bastzoo.acoustics.sounds.corpus import CORPUS_VERSION, Corpus
 from bastzoo.conditions import Condition
@@ -44,6 +45,8 @@ def data_digest(
         "head": listener,
         "rooms": [_room(room) for room in environment.rooms],
     }
+    if environment.scenes is not None:
+        values["scenes"] = {**asdict(environment.scenes), "version": SCENES_VERSION}
     # What came later is named only where it is used: the digests of plain data stay what they were.
     if corpora:
         values["corpus"] = {split: corpus.digest for split, corpus in corpora.items()}

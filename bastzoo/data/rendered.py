@@ -26,6 +26,7 @@ from bastzoo.data.digests import data_digest
 from bastzoo.data.draws import drawn
 from bastzoo.data.environments import Environment
 from bastzoo.data.places import Place, check_reach, heard_with, places_of
+from bastzoo.errors import DataError
 from bastzoo.experiment import DataSize
 
 # Each split numbers its sounds in a range of its own: no sound can be in two splits, and the test
@@ -209,6 +210,11 @@ class RenderedData:
         self.listeners: Mapping[Split, Sequence[Listener]] = listeners or dict.fromkeys(
             SPLITS, (own,)
         )
+        if self.condition.names_scenes:
+            raise DataError(
+                f"The environment {environment.name} cannot be heard with {self.condition}: colours, running "
+                "sound and mirrored ears are those of scenes. Use --env wild."
+            )
         self.device = torch.device(device)
         self._corpora = corpora
         self._splits: dict[str, RenderedClips] = {}
@@ -264,7 +270,7 @@ class RenderedData:
         return RenderedClips(
             split=name,
             rooms=tuple(room.name for room in self.environment.rooms),
-            corpus=self._corpora[name] if self._corpora else _embedded_corpus(name, self.size),
+            corpus=self._corpora[name] if self._corpora else embedded_corpus(name, self.size),
             places=places,
             condition=self.condition,
             noise_filters=torch.stack(filters) if filters else None,
@@ -293,7 +299,8 @@ def _steps(
     return 1 + (source - 1) * stretch + offset
 
 
-def _embedded_corpus(split: Split, size: DataSize) -> Corpus:
+def embedded_corpus(split: Split, size: DataSize) -> Corpus:
+    """The embedded sounds of a split."""
     first = _FIRST_SOUND[split]
     count = getattr(size, f"{split}_sounds")
     return make_corpus(range(first, first + count), size.corpus_seed)

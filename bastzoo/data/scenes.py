@@ -16,14 +16,20 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
-from bastzoo.acoustics.listeners.listener import Listener
+from bastzoo.acoustics.listeners.listener import Listener, default_listener
 from bastzoo.acoustics.noise import ear_noise
 from bastzoo.acoustics.rooms.responses import Ears, scene_responses
 from bastzoo.acoustics.rooms.scenes import draw_scene
 from bastzoo.acoustics.sounds.corpus import Corpus
 from bastzoo.conditions import Condition
-from bastzoo.data.batches import Batch, Split, in_order
+from bastzoo.data.batches import SPLITS, Batch, Split, in_order
+from bastzoo.data.digests import data_digest
 from bastzoo.data.draws import drawn, normal, uniform
+from bastzoo.data.environments import Environment
+from bastzoo.data.places import heard_with
+from bastzoo.data.rendered import embedded_corpus
+from bastzoo.errors import DataError
+from bastzoo.experiment import DataSize
 
 ROOMS: tuple[str, ...] = ("open air", "made rooms")
 
@@ -66,6 +72,81 @@ def make_bank(
         directions.append(heard_from)
         rooms += [int(scene.size is not None)] * sources
     return Bank(responses, torch.cat(directions), torch.tensor(rooms, device=device))
+
+
+class SceneData:
+    """Train, validation and test clips of an environment of scenes; splits are made when first used.
+
+    listeners: the data's own ones in each split, number 0 of a condition; by default the default listener.
+    corpora: the sounds of each split, or None for the embedded corpus.
+    """
+
+    feature_shape: tuple[int, int, int] | None = None
+    most_sources = 1
+
+    def __init__(
+        self,
+        *,
+        environment: Environment,
+        size: DataSize,
+        condition: Condition,
+        listeners: Mapping[Split, Sequence[Listener]] | None = None,
+        corpora: Mapping[Split, Corpus] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if environment.scenes is None:
+            raise DataError(f"The environment {environment.name} has no scenes.")
+        asked = {name: getattr(condition, name) for name in _NOT_IN_SCENES}
+        usual = {name: getattr(Condition(), name) for name in _NOT_IN_SCENES}
+        if asked != usual:
+            raise DataError(
+                f"The environment {environment.name} cannot be heard with {condition}: its scenes have "
+                "azimuths on no grid, one source, and noise of --env's own. Leave the option away."
+            )
+        self.environment, self.scenes = environment, environment.scenes
+        self.size, self.condition = size, condition
+        self.listeners = listeners or dict.fromkeys(SPLITS, (default_listener(),))
+        self.device = torch.device(device)
+        self._corpora = corpora
+        self._splits: dict[str, SceneClips] = {}
+
+    @property
+    def digest(self) -> str:
+        """Hash of everything that decides the clips."""
+        return data_digest(
+            self.environment,
+            self.size,
+            listener=self.listeners["train"][0].digest,
+            listeners={s: [one.digest for one in own] for s, own in self.listeners.items()},
+            condition=self.condition,
+            corpora=self._corpora,
+        )
+
+    def split(self, name: Split) -> SceneClips:
+        """The clips of one split, made on first use and kept."""
+        if name not in self._splits:
+            self._splits[name] = SceneClips(
+                split=name,
+                corpus=self._corpora[name] if self._corpora else embedded_corpus(name, self.size),
+                bank=make_bank(
+                    heard_with(self.condition, self.listeners[name]),
+                    split=name,
+                    scenes=getattr(self.scenes, name),
+                    sources=self.scenes.sources,
+                    seed=self.scenes.seed,
+                    device=self.device,
+                ),
+                condition=self.condition,
+                takes=getattr(self.scenes, f"{name}_takes"),
+            )
+        return self._splits[name]
+
+    def waveforms(self, name: Split) -> SceneClips:
+        """The clips of one split: what `split` gives."""
+        return self.split(name)
+
+
+_NOT_IN_SCENES = ("snr_db", "duration_ms", "directions", "sources")
 
 
 class SceneClips:

@@ -247,6 +247,7 @@ def bastzoo_environments() -> list[Component]:
         "RI01": "anechoic room",
         "RI02": "lecture hall, 10 × 14 m, RT60 near 0.8 s",
         "RI": "both: RI01 and RI02",
+        "wild": "made rooms by the thousand, nine listeners, colours, noise, running sound",
     }
     return [
         Component(
