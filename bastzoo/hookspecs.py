@@ -28,6 +28,7 @@ KIND_OF_HOOK = {
     "bastzoo_environments": "environment",
     "bastzoo_baselines": "baseline",
     "bastzoo_executors": "executor",
+    "bastzoo_datasets": "dataset",
 }
 """The kind of component that each hook returns."""
 
@@ -447,5 +448,61 @@ def bastzoo_executors() -> list[Component]:  # type: ignore[empty-body]
                 while 6 <= self.clock().tm_hour < 22:
                     time.sleep(60)
                 yield here.perform(job)
+    ```
+    """
+
+
+@hookspec
+def bastzoo_datasets() -> list[Component]:  # type: ignore[empty-body]
+    """Data sets that users fetch: listeners, rooms or sounds by name.
+
+    The target returns a `DataIndex` (`bastzoo.data.sets.index`): the files with address, size and SHA-256,
+    the licence, which files a member needs, and `read(folder, member)`, which returns a `Listener`, a
+    `MeasuredRoom`, or the path of a folder of sounds. It is called by `bastzoo data list`, so it must be
+    quick. Nothing is fetched unless a user asks, with `bastzoo data fetch NAME`. Listeners are named
+    `--listener NAME/MEMBER`, sounds `--sounds NAME`; for rooms, register an environment too, whose
+    rooms are `read_members("NAME/MEMBER", "rooms", default_registry())`.
+
+    ```python
+    # studio_ears/__init__.py
+    from bastzoo import Component, hookimpl
+
+
+    @hookimpl
+    def bastzoo_datasets():
+        return [
+            Component(
+                kind="dataset",
+                name="studio",
+                target="studio_ears.index:studio",
+                summary="two listeners, measured in our studio",
+                citation="none",
+                licence="CC-BY-4.0",
+            )
+        ]
+    ```
+
+    ```python
+    # studio_ears/index.py
+    from bastzoo.acoustics.listeners.listener import read_sofa
+    from bastzoo.data.sets.index import DataFile, DataIndex
+
+    FILES = {"ann": "11aa" * 16, "bob": "22bb" * 16}  # name -> SHA-256
+
+
+    def studio():
+        return DataIndex(
+            name="studio",
+            holds="listeners",
+            licence="CC-BY-4.0",
+            citation="none",
+            source="https://example.org/studio",
+            files=[
+                DataFile(f"{name}.sofa", sha256, url=f"https://example.org/studio/{name}.sofa")
+                for name, sha256 in FILES.items()
+            ],
+            members={name: [f"{name}.sofa"] for name in FILES},
+            read=lambda folder, name: read_sofa(folder / f"{name}.sofa"),
+        )
     ```
     """

@@ -27,6 +27,7 @@ KINDS = (
     "environment",
     "baseline",
     "executor",
+    "dataset",
 )
 
 _TARGET = re.compile(r"[\w.]+:[\w.]+")

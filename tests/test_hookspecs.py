@@ -137,6 +137,13 @@ def check_executor(component: Component) -> None:
     assert list(outcomes) == ["a done", "b done"]
 
 
+def check_dataset(component: Component) -> None:
+    index = component.build()
+    assert index.name == component.name
+    assert list(index.members) == ["ann", "bob"]
+    assert [file.path for file in index.files] == ["ann.sofa", "bob.sofa"]
+
+
 CHECKS: dict[str, Callable[[Component], Any]] = {
     "backbone": check_backbone,
     "integration": check_integration,
@@ -146,6 +153,7 @@ CHECKS: dict[str, Callable[[Component], Any]] = {
     "environment": check_environment,
     "baseline": check_baseline,
     "executor": check_executor,
+    "dataset": check_dataset,
 }
 
 

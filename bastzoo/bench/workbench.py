@@ -76,7 +76,7 @@ class Workbench:
         self._cache: dict[str, Any] = {"cache": cache, "dtype": cache_dtype, "progress": progress}
         self._data: dict[tuple[str, ...], DataSet] = {}
         self._corpora: dict[DataSize, Mapping[Split, Corpus]] = {}
-        self.listeners = SourceListeners(self.source)
+        self.listeners = SourceListeners(self.source, registry)
 
     @property
     def device(self) -> torch.device:
@@ -180,9 +180,11 @@ class Workbench:
             return None
         if size not in self._corpora:
             from bastzoo.acoustics.sounds.recordings import read_sound_folder
+            from bastzoo.data.sets.folder import find_sounds
 
             counts: dict[str, int] = {s: getattr(size, f"{s}_sounds") for s in SPLITS}
-            read = read_sound_folder(Path(self.source.sounds), counts, seed=size.corpus_seed)
+            folder = find_sounds(self.source.sounds, self.registry)
+            read = read_sound_folder(folder, counts, seed=size.corpus_seed)
             self._corpora[size] = {split: read[split] for split in SPLITS}
         return self._corpora[size]
 

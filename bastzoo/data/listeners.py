@@ -20,23 +20,29 @@ from bastzoo.acoustics.rooms.measured import MeasuredRoom
 from bastzoo.conditions import Condition, DataSource, Directions
 from bastzoo.data.environments import Environment
 from bastzoo.data.places import directions_of, guessed, heard_with
+from bastzoo.data.sets.folder import read_members
 from bastzoo.errors import DataError, tellable
 
 if TYPE_CHECKING:
     from bastzoo.acoustics.listeners.sofa import AzimuthDirection
     from bastzoo.data.batches import Split
     from bastzoo.experiment import DataSize
+    from bastzoo.registry import Registry
 
 _VIRTUAL = "virtual/"
 
 
 def find_listeners(
-    name: str, *, azimuths: AzimuthDirection = "counter-clockwise"
+    name: str,
+    *,
+    azimuths: AzimuthDirection = "counter-clockwise",
+    registry: Registry | None = None,
 ) -> tuple[Listener, ...]:
     """The listeners that a name stands for.
 
     `FILE.sofa` is read (`azimuths`: how those of the file count); `default`, `kemar` and `virtual/N` (N from
-    0 on) are embedded. Raises DataError for any other name.
+    0 on) are embedded. Of a data set, `SET` is all listeners that are there and `SET/MEMBER` one of them;
+    `registry` knows them. Raises DataError for any other name, and for data that is not there.
     """
     if name.lower().endswith(".sofa") or Path(name).exists():
         return (read_sofa(name, azimuths=azimuths),)
@@ -45,16 +51,22 @@ def find_listeners(
     number = name.removeprefix(_VIRTUAL)
     if name.startswith(_VIRTUAL) and number.isdecimal() and number.isascii() and len(number) < 7:
         return (virtual_listener(int(number)),)
+    sets = [] if registry is None else registry.names("dataset")
+    if registry is not None and name.partition("/")[0].lower() in {one.lower() for one in sets}:
+        return tuple(read_members(name, "listeners", registry))
+    known = "".join(f", {one}/..." for one in sets)
     raise DataError(
-        f"There is no listener {tellable(name)!r}: name a SOFA file, default, kemar, or virtual/N."
+        f"There is no listener {tellable(name)!r}: name a SOFA file, default, kemar, virtual/N, or one of a "
+        f"data set{f' ({known[2:]})' if known else ''}."
     )
 
 
 class SourceListeners:
     """The listeners that a data source names, read once a process."""
 
-    def __init__(self, source: DataSource) -> None:
+    def __init__(self, source: DataSource, registry: Registry | None = None) -> None:
         self.source = source
+        self._registry = registry
         self._found: dict[int, Mapping[Split, tuple[Listener, ...]]] = {}
 
     @property
@@ -112,7 +124,11 @@ class SourceListeners:
 
     def _named(self, names: Sequence[str], size: DataSize) -> tuple[Listener, ...]:
         azimuths = self.source.azimuth_direction or "counter-clockwise"
-        found = [one for name in names for one in find_listeners(name, azimuths=azimuths)]
+        found = [
+            one
+            for name in names
+            for one in find_listeners(name, azimuths=azimuths, registry=self._registry)
+        ]
         if self.source.hrtf_directions == "interpolated" and found:
             from bastzoo.acoustics.listeners.interpolation import interpolated
 

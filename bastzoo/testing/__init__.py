@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bastzoo.testing.suite import ComponentSuite
     from bastzoo.testing.suites.backbones import BackboneSuite
     from bastzoo.testing.suites.baselines import BaselineSuite
+    from bastzoo.testing.suites.datasets import DatasetSuite
     from bastzoo.testing.suites.environments import EnvironmentSuite
     from bastzoo.testing.suites.executors import ExecutorSuite
     from bastzoo.testing.suites.frontends import FrontendSuite
@@ -37,6 +38,7 @@ SUITES = {
     "environment": "EnvironmentSuite",
     "baseline": "BaselineSuite",
     "executor": "ExecutorSuite",
+    "dataset": "DatasetSuite",
 }
 """The suite of each kind, in the module named after the kind."""
 
@@ -44,6 +46,7 @@ __all__ = [
     "SUITES",
     "BackboneSuite",
     "BaselineSuite",
+    "DatasetSuite",
     "EnvironmentSuite",
     "ExecutorSuite",
     "FrontendSuite",

@@ -324,3 +324,18 @@ def bastzoo_executors() -> list[Component]:
         )
         for name, target, summary, citation, requires in rows
     ]
+
+
+@hookimpl
+def bastzoo_datasets() -> list[Component]:
+    """What is there without fetching anything."""
+    return [
+        Component(
+            kind="dataset",
+            name="embedded",
+            target="bastzoo.data.sets.embedded:embedded",
+            summary="MIT's KEMAR, and the virtual listeners made from it",
+            citation="Gardner & Martin, J. Acoust. Soc. Am. 97:3907 (1995)",
+            licence="Apache-2.0",
+        )
+    ]

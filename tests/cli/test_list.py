@@ -11,6 +11,7 @@ from bastzoo.registry import KINDS
 from bastzoo.zoo import (
     bastzoo_backbones,
     bastzoo_baselines,
+    bastzoo_datasets,
     bastzoo_environments,
     bastzoo_executors,
     bastzoo_frontends,
@@ -31,6 +32,7 @@ BUILT_IN = [
     *bastzoo_environments(),
     *bastzoo_baselines(),
     *bastzoo_executors(),
+    *bastzoo_datasets(),
 ]
 
 

@@ -285,3 +285,19 @@ class Lazy:
 
     def run(self, jobs, settings, *, watch, stopping, here):
         yield here.perform(jobs[0])
+
+
+def nameless():
+    """A data set without members and licence, of a file that nobody can check."""
+    from bastzoo.data.sets.index import DataFile, DataIndex
+
+    return DataIndex(
+        name="nameless",
+        holds="sounds",
+        licence="",
+        citation="none",
+        source="here",
+        read=lambda folder, member: folder,
+        members={},
+        files=[DataFile("a.wav", url="https://example.org/a.wav")],
+    )

@@ -53,6 +53,9 @@ BROKEN = [
     ("baseline", "Deaf", "test_silence_raises_nothing", "ZeroDivisionError: no energy"),
     ("environment", "renamed", "test_it_has_its_name_and_rooms", "calls itself 'RI01'"),
     ("executor", "Lazy", "test_every_job_is_performed_once", "outcomes"),
+    ("dataset", "nameless", "test_it_has_its_name_and_members", "it has no member"),
+    ("dataset", "nameless", "test_its_licence_and_source_are_told", "it has no licence"),
+    ("dataset", "nameless", "test_every_file_can_be_checked", "an address and no checksum"),
 ]
 
 

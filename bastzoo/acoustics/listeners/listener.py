@@ -109,8 +109,12 @@ def read_sofa(path: str | Path, *, azimuths: "AzimuthDirection" = "counter-clock
     """
     from bastzoo.acoustics.listeners.sofa import read_measurement
 
-    measurement = read_measurement(path, azimuths=azimuths)
-    return _listener(Path(path).stem, measurement, gain=10 ** (level_gain(measurement) / 20))
+    return levelled_listener(Path(path).stem, read_measurement(path, azimuths=azimuths))
+
+
+def levelled_listener(identity: str, measurement: "Measurement") -> Listener:
+    """What `read_sofa` makes of a measurement, for data that comes in another form."""
+    return _listener(identity, measurement, gain=10 ** (level_gain(measurement) / 20))
 
 
 def level_gain(measurement: "Measurement") -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -93,24 +93,50 @@ def read_measurement(
         notes: list[str] = []
         rate = sampling_rate(sofa, notes)
         responses = _responses(sofa)
+        check_responses(str(sofa), responses)
         directions, metres = _sources(sofa, len(responses))
         if azimuths == "clockwise":
             directions = directions * [1, -1, 1]
         measured = Measurement(
             directions, responses, delays(sofa, len(responses), rate), rate, metres
         )
-        measured = _trimmed(sofa, _without_room(sofa, measured, notes))
+        room = sofa.text("RoomType", default="free field").lower()
         right_first = right_ear_first(sofa)
+    if room != "free field" and measured.late_db <= ROOM_DB:
+        notes.append(f"it calls its room {room!r}, but no reflections come after 10 ms")
+    found = checked(str(sofa), measured, right_first=right_first, azimuths=azimuths)
+    return replace(found, notes=(*notes, *found.notes))
+
+
+def checked(
+    name: str,
+    measured: Measurement,
+    *,
+    right_first: bool = False,
+    azimuths: AzimuthDirection = "counter-clockwise",
+) -> Measurement:
+    """A measurement cut to 20 ms around its onsets, with the left ear in channel 0.
+
+    name: what errors begin with. right_first: what is said of its channels. azimuths: how they were taken to
+    run, for the sentence. Raises DataError where there is a room in it, or no difference between the ears.
+    """
+    if measured.late_db > ROOM_DB:
+        raise DataError(
+            f"{name} claims free field and holds a room ({measured.late_db:.0f} dB of its energy come later "
+            f"than 10 ms): name it as an environment, or cut its responses."
+        )
+    measured = _trimmed(name, measured)
     left_first = channel_0_is_left(
-        str(sofa),
+        name,
         measured.directions,
         measured.responses,
         measured.onsets,
         right_first=right_first,
         azimuths=azimuths,
     )
+    notes: tuple[str, ...] = ()
     if left_first and right_first:
-        notes.append("its receivers name the right ear first, its responses the left; they decide")
+        notes = ("its receivers name the right ear first, its responses the left; they decide",)
     order = slice(None) if left_first else slice(None, None, -1)
     return Measurement(
         measured.directions,
@@ -118,7 +144,7 @@ def read_measurement(
         measured.delays[:, order],
         measured.rate,
         measured.distances,
-        tuple(notes),
+        notes,
     )
 
 
@@ -130,7 +156,6 @@ def _responses(sofa: SofaFile) -> np.ndarray:
             f"{sofa} holds responses of shape {responses.shape}, not [directions, 2 ears, "
             f"samples]: give a file with two receivers."
         )
-    check_responses(str(sofa), responses)
     return responses
 
 
@@ -177,25 +202,12 @@ def _sources(sofa: SofaFile, count: int) -> tuple[np.ndarray, np.ndarray]:
     return directions, metres
 
 
-def _without_room(sofa: SofaFile, measured: Measurement, notes: list[str]) -> Measurement:
-    """The measurement, refused when a room is in it."""
-    room = sofa.text("RoomType", default="free field").lower()
-    if measured.late_db > ROOM_DB:
-        raise DataError(
-            f"{sofa} claims free field and holds a room (RoomType {room!r}; {measured.late_db:.0f} dB of its "
-            f"energy come later than 10 ms): name it as an environment, or cut its responses."
-        )
-    if room != "free field":
-        notes.append(f"it calls its room {room!r}, but no reflections come after 10 ms")
-    return measured
-
-
-def _trimmed(sofa: SofaFile, measurement: Measurement) -> Measurement:
+def _trimmed(name: str, measurement: Measurement) -> Measurement:
     """`measurement` without what comes long before its first and after its last onset."""
     first, last = measurement.onsets.min(), measurement.onsets.max()
     if last - first > _WIDEST:
         raise DataError(
-            f"{sofa} has onsets {1_000 * (last - first):.1f} ms apart, further than the ears of a "
+            f"{name} has onsets {1_000 * (last - first):.1f} ms apart, further than the ears of a "
             f"listener: look for rows of noise, or with a time base of their own."
         )
     inside = measurement.onsets * measurement.rate - measurement.delays

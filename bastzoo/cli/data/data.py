@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bastzoo.cli.data.sets import fetch_set, list_sets
 from bastzoo.cli.data_options import Heard, data_options, is_file
 from bastzoo.cli.options import as_json, former_option
 
@@ -28,7 +29,11 @@ _ENVIRONMENT = click.option(
 
 @click.group()
 def data() -> None:
-    """Render clips to disk, convert recordings, and say what is in a data set."""
+    """Fetch data sets, render clips to disk, convert recordings, and say what is in a data set."""
+
+
+data.add_command(list_sets)
+data.add_command(fetch_set)
 
 
 @data.command()
@@ -213,6 +218,7 @@ def convert(
 
 
 @data.command()
+@click.argument("name", required=False)
 @_PRESET
 @click.option(
     "--env",
@@ -222,8 +228,10 @@ def convert(
 )
 @data_options
 @as_json
-def info(preset: str, environment: str | None, heard: Heard, json_: bool) -> None:
-    """Say what is in a data set: counts, sample rates, clipping, silence, duplicates, the head.
+def info(name: str | None, preset: str, environment: str | None, heard: Heard, json_: bool) -> None:
+    """Say what is in a data set: counts, sample rates, clipping, silence, duplicates, the listener.
+
+    NAME is a data set of `bastzoo data list`; without it, what the options name is described.
 
     Examples: bastzoo data info --data clips; bastzoo data info --listener head.sofa
     """
@@ -238,7 +246,13 @@ def info(preset: str, environment: str | None, heard: Heard, json_: bool) -> Non
 
     from bastzoo.data.info import describe_recorded, describe_rendered
 
-    if files := [name for name in (*source.own_listeners, *source.test_listeners) if is_file(name)]:
+    if name is not None:
+        from bastzoo.cli.data.sets import describe_set
+
+        described = describe_set(name, registry)
+    elif files := [
+        name for name in (*source.own_listeners, *source.test_listeners) if is_file(name)
+    ]:
         from bastzoo.acoustics.listeners.description import describe_listener
 
         azimuths = source.azimuth_direction or "counter-clockwise"
@@ -265,7 +279,8 @@ def info(preset: str, environment: str | None, heard: Heard, json_: bool) -> Non
     if json_:
         echo_json(described)
     else:
-        for about in [described] if len(files) < 2 else described.values():
+        several = name is None and len(files) > 1
+        for about in described.values() if several else [described]:
             _print_info(about)
 
 
@@ -273,7 +288,12 @@ def _print_info(described: dict[str, Any]) -> None:
     """A description as text: figures in lines, long counts by azimuth shortened to their range."""
     for name, value in described.items():
         words = name.replace("_", " ")
-        if name == "first_faults":
+        if name == "members":
+            there = [member for member, is_there in value.items() if is_there]
+            away = [member for member, is_there in value.items() if not is_there]
+            click.echo(f"there: {', '.join(there) or 'none'}")
+            click.echo(f"not there: {', '.join(away) or 'none'}")
+        elif name == "first_faults":
             for sentence in value:
                 click.echo(f"  - {sentence}")
         elif name in ("azimuths", "elevations"):

@@ -113,6 +113,53 @@ class ConversionProgress(CountProgress):
         self(progress.done, progress.total)
 
 
+class FetchProgress:
+    """Says how far the fetching of a data set is: a bar over its files, or a line now and then in a log."""
+
+    def __init__(self, files: int, console: Console | None = None) -> None:
+        self.files = files
+        self.console = console or Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self._path = ""
+        self._number = 0
+        self._said = time.monotonic()
+        self._bar = Progress(
+            BarColumn(bar_width=16),
+            TextColumn("{task.fields[number]}/{task.fields[files]}"),
+            TextColumn("{task.fields[done]}", markup=False),
+            TextColumn("{task.description}", markup=False),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=1, number=0, files=files, done="")
+
+    def __enter__(self) -> FetchProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, path: str, done: int, size: int) -> None:
+        """Show how much of which file is there."""
+        if path != self._path:
+            self._path, self._number = path, self._number + 1
+        megabytes = f"{done / 1e6:.1f} MB"
+        self._bar.update(
+            self._task,
+            description=path,
+            completed=done,
+            total=size or None,
+            number=self._number,
+            done=megabytes,
+        )
+        if not self.console.is_terminal and time.monotonic() - self._said > 5.0:
+            self._said = time.monotonic()
+            self.console.print(
+                f"File {self._number} of {self.files}: {path}, {megabytes}", markup=False
+            )
+
+
 def say(text: str) -> None:
     """A line on standard error."""
     Console(file=sys.stderr, highlight=False, soft_wrap=True).print(text, markup=False)

@@ -29,8 +29,8 @@ _KIND_OF_WORD = {
 def list_components(kind: str | None, pattern: str | None, as_json: bool) -> None:
     """List the components of every plugin, or those of one KIND.
 
-    KIND is one of backbone, integration, loss, head, frontend, environment, baseline, executor
-    (or a plural).
+    KIND is one of backbone, integration, loss, head, frontend, environment, baseline, executor,
+    dataset (or a plural).
     PATTERN is a name or a shell wildcard in quotes: bastzoo list backbone 'timm/*'.
     """
     host = plugin_host()

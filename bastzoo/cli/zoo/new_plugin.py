@@ -31,6 +31,7 @@ _BENCH = {
     "environment": "--backbone vanilla --integ SUB --loss MIX --sharing SP --env {}",
     "baseline": "--backbone vanilla --integ SUB --loss MIX --sharing SP",
     "executor": "--backbone vanilla --integ SUB --loss MIX --sharing SP --executor {}",
+    "dataset": "--backbone vanilla --integ SUB --loss MIX --sharing SP --listener {}",
 }
 """A row of a leaderboard with the new component in it."""
 
@@ -114,7 +115,7 @@ def _values(name: str, kind: str, package: str) -> dict[str, str]:
         "Article": article.capitalize(),
         "Class": camel,
         "function": package,
-        "Target": package if kind == "environment" else camel,
+        "Target": package if kind in ("environment", "dataset") else camel,
         "bench": f"bastzoo bench {_BENCH[kind].format(name)}",
     }
 
