@@ -34,7 +34,16 @@ FAMILY_FOR_TEST = tuple(range(9, 13))
 """Numbers of the virtual listeners that the track `unseen-head` trains on and tests with."""
 
 
-_LATER = ("sources", "colour_db", "ear_colour_db", "running", "snr_span", "mirrored")
+_LATER = (
+    "sources",
+    "colour_db",
+    "ear_colour_db",
+    "level_db",
+    "mismatch_db",
+    "running",
+    "snr_span",
+    "mirrored",
+)
 """Fields that conditions did not have from the beginning."""
 
 
@@ -51,6 +60,7 @@ class Condition(BaseModel):
         index, and the further sounds and their directions are drawn by it too.
     colour_db, ear_colour_db: standard deviation of a smooth gain over frequency, dB: of the source, common
         to both ears (loudspeakers, voices, distance), and of each ear (microphones, ears not measured).
+    level_db, mismatch_db: standard deviation of a clip's level, dB, and of the gain of each ear by itself.
     running: share of clips that are cut out of running sound instead of beginning out of silence.
     snr_span: white noise, independent at the ears, at a ratio drawn evenly from this span, dB.
     mirrored: whether half of the training clips have their ears exchanged, and left for right.
@@ -69,6 +79,8 @@ class Condition(BaseModel):
     sources: tuple[PositiveInt, ...] = (1,)
     colour_db: float = Field(default=0.0, ge=0, le=20)
     ear_colour_db: float = Field(default=0.0, ge=0, le=20)
+    level_db: float = Field(default=0.0, ge=0, le=20)
+    mismatch_db: float = Field(default=0.0, ge=0, le=20)
     running: float = Field(default=0.0, ge=0, le=1)
     snr_span: tuple[float, float] | None = None
     mirrored: bool = False
@@ -133,6 +145,8 @@ class Condition(BaseModel):
             words.append({"between": "off the grid", "sphere": "full sphere"}[self.directions])
         if self.colour_db or self.ear_colour_db:
             words.append(f"colours ±{self.colour_db:g} dB, of each ear ±{self.ear_colour_db:g} dB")
+        if self.level_db or self.mismatch_db:
+            words.append(f"levels ±{self.level_db:g} dB, of each ear ±{self.mismatch_db:g} dB")
         if self.running:
             words.append("running sound" if self.running == 1 else "running and beginning sound")
         if self.snr_span is not None:
@@ -147,6 +161,8 @@ WILD = Condition(
     listeners=(0, *FAMILY_FOR_TRAINING),
     colour_db=4.0,
     ear_colour_db=1.0,
+    level_db=6.0,
+    mismatch_db=0.7,
     running=0.5,
     snr_span=(5.0, 60.0),
     mirrored=True,

@@ -34,7 +34,7 @@ from bastzoo.experiment import DataSize
 ROOMS: tuple[str, ...] = ("open air", "made rooms")
 
 # What is drawn for a clip, each from a stream of its own.
-_SCENE, _RUNNING, _SNR, _MIRRORED, _COLOUR, _EARS = 0, 1, 2, 3, 8, 40
+_SCENE, _RUNNING, _SNR, _MIRRORED, _LEVEL, _COLOUR, _EARS = 0, 1, 2, 3, 4, 8, 40
 
 _COSINES = 12
 
@@ -226,7 +226,7 @@ class SceneClips:
         return clips
 
     def _colours(self, indices: Int[Tensor, " B"], bins: int) -> Float[Tensor, "B 2 F"]:
-        """Smooth gains: of the source, the same for both ears, and of each ear."""
+        """Levels and smooth gains: of the source, the same for both ears, and of each ear."""
         asked = self.condition
         waves = _cosines(bins).to(self.device)
         coefficients = torch.zeros(len(indices), 2, _COSINES, device=self.device)
@@ -237,7 +237,13 @@ class SceneClips:
         if asked.ear_colour_db:
             own = normal(indices, _EARS, 2 * _COSINES).reshape(-1, 2, _COSINES)
             coefficients += asked.ear_colour_db * order * own
-        return 10 ** (coefficients @ waves / 20)
+        decibels = coefficients @ waves
+        if asked.level_db or asked.mismatch_db:
+            level = normal(indices, _LEVEL, 4)
+            decibels += (asked.level_db * level[:, :1] + asked.mismatch_db * level[:, 1:3])[
+                ..., None
+            ]
+        return 10 ** (decibels / 20)
 
     def _noise(
         self, indices: Int[Tensor, " B"], clips: Float[Tensor, "B 2 8000"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from bastzoo.conditions import WILD, Condition
 from bastzoo.data.environments import Environment, Scenes, ri, wild
 from bastzoo.data.rendered import RenderedData
 from bastzoo.data.scenes import SceneClips, SceneData, make_bank
+from bastzoo.directions import azimuth_of
 from bastzoo.errors import DataError
 from bastzoo.experiment import DataSize
 
@@ -49,6 +52,33 @@ def test_a_scene_follows_from_its_number_and_splits_share_none():
     assert np.array_equal(one.azimuths, again.azimuths)
     assert not np.isclose(one.azimuths, other.azimuths).any()
     assert one.facing != draw_scene(7, seed=1).facing
+
+
+def test_the_same_number_of_another_split_has_another_diffuse_tail():
+    ears = Ears(default_listener())
+    scene = a_room()
+    tails = [
+        scene_responses(replace(scene, stream=stream), ears)[0][..., 4000:]
+        for stream in ((0, 2), (0, 2), (0, 0), (1, 2))
+    ]
+    assert torch.equal(tails[0], tails[1])
+    for other in tails[2:]:
+        assert abs(torch.corrcoef(torch.stack([tails[0], other]).flatten(1))[0, 1]) < 0.1
+
+
+def test_sources_are_on_no_grid_of_the_measurement():
+    azimuths = np.linspace(-179.5, 179.5, 73)
+    scene = Scene(0, None, np.ones((6, 7)), np.zeros(3), 0.0, azimuths, np.ones(73))
+    responses, directions = scene_responses(scene, Ears(kemar()))
+    heard = azimuth_of(directions.numpy())
+    assert np.abs((heard - azimuths + 180) % 360 - 180).max() <= 0.51
+    # Where the delay between the ears grows with the azimuth, it does so between measured directions too.
+    at = np.abs(azimuths) < 45
+    left, right = torch.fft.rfft(responses[at].double(), 16_000).unbind(1)
+    fine = torch.fft.irfft(left * right.conj(), 16 * 16_000)
+    lags = (fine.argmax(1) + 16 * 8_000) % (16 * 16_000) - 16 * 8_000
+    assert (lags.diff() <= 0).all()
+    assert lags.unique().numel() > 15
 
 
 def test_rooms_have_the_times_that_people_live_with_and_sources_stand_inside():
@@ -118,7 +148,8 @@ def _around(count):
 
 def test_in_the_open_air_a_response_is_the_listeners_own():
     listener = default_listener()
-    scene = next(scene for scene in map(draw_scene, range(40)) if scene.size is None)
+    azimuths = np.arange(-180, 180, 45.0)
+    scene = Scene(0, None, np.ones((6, 7)), np.zeros(3), 0.0, azimuths, np.ones(8))
     responses, directions = scene_responses(scene, Ears(listener))
     index = listener.nearest(directions.numpy())
     own = listener.responses[index]
@@ -174,6 +205,15 @@ def test_colours_have_their_spread_and_the_common_one_is_the_same_at_both_ears(b
     own = 20 * clips(bank, plain(ear_colour_db=1.0))._colours(torch.arange(400), 4001).log10()
     assert own.std(dim=0).mean() == pytest.approx(1, rel=0.1)
     assert abs(torch.corrcoef(own[:, :, 1000].T)[0, 1]) < 0.2
+
+
+def test_levels_have_their_spread_and_ears_differ_by_the_mismatch(bank):
+    made = clips(bank, plain(level_db=6.0, mismatch_db=0.7))
+    decibels = 20 * made._colours(torch.arange(2000), 9).log10()
+    torch.testing.assert_close(decibels, decibels[..., :1].expand_as(decibels))
+    level = decibels[..., 0].mean(1)
+    assert level.std() == pytest.approx(6, rel=0.1)
+    assert (decibels[:, 0, 0] - decibels[:, 1, 0]).std() == pytest.approx(0.7 * 2**0.5, rel=0.1)
 
 
 def test_data_of_scenes_has_three_splits_and_a_digest_of_all_that_decides_them():

@@ -20,10 +20,12 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
+from bastzoo.acoustics.listeners.interpolation import interpolated
 from bastzoo.acoustics.listeners.listener import Listener
 from bastzoo.acoustics.rooms.materials import AIR_DB_PER_KM, BANDS_HZ
 from bastzoo.acoustics.rooms.scenes import Scene, source_places
 from bastzoo.acoustics.rooms.shoebox import SPEED_OF_SOUND
+from bastzoo.directions import direction_from_angles
 
 _TAPS = 256
 """Samples in which an image is filtered: a response, its walls' ringing, a fraction of a sample."""
@@ -32,13 +34,20 @@ _AHEAD = 16
 """Samples before an image's own beginning that its filters may ring into."""
 
 _DIFFUSE_DIRECTIONS = 48
+_TAIL = 1
+"""What the tail's random numbers have that those of the scene itself do not."""
+
+CIRCLE_STEP = 1.0
+"""Degrees between the directions on the horizon that a listener's responses are interpolated to."""
 _FADE = 0.004
 
 
 class Ears:
-    """A listener's responses as scenes need them, on a device."""
+    """A listener's responses as scenes need them, on a device: on the horizon every degree."""
 
     def __init__(self, listener: Listener, device: torch.device | str = "cpu") -> None:
+        circle = np.arange(-180, 180, CIRCLE_STEP)
+        listener = interpolated(listener, direction_from_angles(circle))
         self.device = torch.device(device)
         self.directions = torch.from_numpy(listener.directions.copy()).float().to(self.device)
         responses = torch.from_numpy(listener.responses.copy()).float().to(self.device)
@@ -49,7 +58,7 @@ class Ears:
         self.spectra = torch.fft.rfft(self.responses, _TAPS)
 
     def nearest(self, directions: Float[Tensor, "n 3"]) -> Tensor:
-        """Index `[n]` of the measured direction next to each unit vector."""
+        """Index `[n]` of the direction next to each unit vector."""
         return (directions.to(self.directions) @ self.directions.T).argmax(1)
 
 
@@ -58,9 +67,9 @@ def scene_responses(
 ) -> tuple[Float[Tensor, "A 2 8000"], Float[Tensor, "A 3"]]:
     """Binaural responses of a scene's sources, and the directions that they are heard from.
 
-    A source stands in the measured direction next to its azimuth, so that the direct sound is as
-    measured; that direction is what is returned. The direct sound has the level of the listener's own
-    response, whatever the distance.
+    A source stands in the direction next to its azimuth that the listener has a response of, within half a
+    degree where it can be interpolated; that direction is what is returned. The direct sound has the level
+    of the listener's own response, whatever the distance.
     """
     radians = np.radians(scene.azimuths)
     around = np.stack([np.cos(radians), np.sin(radians), np.zeros_like(radians)], axis=1)
@@ -148,7 +157,7 @@ def images(
 def _add_tail(out: Tensor, scene: Scene, ears: Ears, distances: np.ndarray, begin: float) -> None:
     """Add the diffuse tail from `begin` s after the direct sound on."""
     assert scene.size is not None
-    generator = np.random.default_rng((scene.number, 7))
+    generator = np.random.default_rng((*scene.stream, scene.number, _TAIL))
     length, device = CLIP_SAMPLES, ears.device
     around = generator.standard_normal((_DIFFUSE_DIRECTIONS, 3))
     around /= np.linalg.norm(around, axis=1, keepdims=True)

@@ -33,7 +33,8 @@ class Scene:
     size: (x, y, z) in m, or None for the open air. absorption: `[6, 7]`, of the walls at x = 0, x = max,
     y = 0, and so on, in the octave bands from 125 Hz to 8 kHz. place: the centre of the head, m from a
     corner. facing: degrees counter-clockwise from the room's x axis. azimuths `[A]` (degrees, as the
-    listener hears them) and distances `[A]` (m) of the sources, at the height of the ears.
+    listener hears them) and distances `[A]` (m) of the sources, at the height of the ears. stream: what
+    the number counts within, so that no two scenes have the same diffuse tail.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Scene:
     facing: float
     azimuths: np.ndarray
     distances: np.ndarray
+    stream: tuple[int, int] = (0, 0)
 
     @property
     def rt60(self) -> np.ndarray:
@@ -63,21 +65,22 @@ def draw_scene(number: int, *, split: str = "train", seed: int = 0, sources: int
     >>> draw_scene(3, split="test", sources=2).azimuths.round(1)
     array([-83.7,  81.3])
     """
-    generator = np.random.default_rng((seed, _STREAMS[split], number))
+    stream = (seed, _STREAMS[split])
+    generator = np.random.default_rng((*stream, number))
     parts = np.arange(sources) + generator.random(sources)
     azimuths = (360 * (parts / sources + generator.random())) % 360 - 180
     distances = _log_uniform(generator, *_DISTANCES, sources)
     facing = float(generator.uniform(-180, 180))
     if generator.random() < _ANECHOIC:
         nowhere = np.zeros(3)
-        return Scene(number, None, np.ones((6, 7)), nowhere, facing, azimuths, distances)
+        return Scene(number, None, np.ones((6, 7)), nowhere, facing, azimuths, distances, stream)
     wanted = np.log(_log_uniform(generator, *_RT60, 1)[0])
     rooms = [_room(generator) for _ in range(_TRIES)]
     times = [np.log(reverberation_time(size, absorption)[3]) for size, absorption in rooms]
     size, absorption = rooms[int(np.argmin(np.abs(np.array(times) - wanted)))]
     place = generator.uniform([_FROM_WALL] * 3, size - _FROM_WALL)
     place[2] = generator.uniform(1.1, 1.75)
-    return Scene(number, size, absorption, place, facing, azimuths, distances)
+    return Scene(number, size, absorption, place, facing, azimuths, distances, stream)
 
 
 def source_places(scene: Scene, directions: np.ndarray) -> np.ndarray:
