@@ -317,7 +317,10 @@ def test_only_the_plugins_asked_for_are_loaded(
 ) -> None:
     site.install_backbones(GOOD, "gru")
     site.install("other-ears", {"other_ears.py": backbones_source("tcn")}, {"ears": "other_ears"})
-    built_in = {"mamba", "vanilla", "swin"}
+    built_in = {
+        *("mamba", "vanilla", "swin", "conv"),
+        *("mamba-stem", "vanilla-stem", "swin-stem"),
+    }
     monkeypatch.setenv("BASTZOO_LOAD_PLUGINS", asked_for)
     host = load_plugins()
     assert set(host.registry.names("backbone")) == built_in | loaded

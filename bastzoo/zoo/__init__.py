@@ -19,6 +19,7 @@ _BAST_MAMBA = (
 _TEMPLATE = "after May et al., IEEE Trans. Audio Speech Lang. Process. 19:1 (2011)"
 _RAY = "Moritz et al., Ray, arXiv:1712.05889 (2018)"
 _LICENCE = "Apache-2.0"
+_DIRECTIONAL = "Mardia, Jupp, Directional Statistics (2000)"
 _NONE = "none"
 
 _GIVES = {
@@ -145,6 +146,16 @@ def bastzoo_losses() -> list[Component]:
             needs=("vector",),
         )
         for name, target, summary, citation in rows
+    ] + [
+        Component(
+            kind="loss",
+            name="VMF",
+            target="bastzoo.zoo.vmf.loss:NegativeLogLikelihood",
+            summary="negative log likelihood of the true direction (von Mises-Fisher)",
+            citation=_DIRECTIONAL,
+            licence=_LICENCE,
+            needs=("vector", "concentration"),
+        )
     ]
 
 
@@ -185,6 +196,23 @@ def bastzoo_heads() -> list[Component]:
                 gives=tuple(_GIVES[part] for part in parts),
             )
             for parts, summary in several
+        ),
+        *(
+            Component(
+                kind="head",
+                name=name,
+                target="bastzoo.zoo.vmf.head:VonMisesFisher",
+                summary=summary,
+                citation=_DIRECTIONAL,
+                licence=_LICENCE,
+                parameters={"coordinates": coordinates},
+                gives=("vector", "concentration"),
+                budget={"ms": 2, "mib": 2},
+            )
+            for name, coordinates, summary in (
+                ("vmf-azimuth", 2, "azimuth with a confidence: a von Mises distribution"),
+                ("vmf", 3, "direction with a confidence: a von Mises-Fisher distribution"),
+            )
         ),
         Component(
             kind="head",
@@ -248,12 +276,13 @@ def bastzoo_environments() -> list[Component]:
         "RI02": "lecture hall, 10 × 14 m, RT60 near 0.8 s",
         "RI": "both: RI01 and RI02",
         "wild": "made rooms by the thousand, nine listeners, colours, noise, running sound",
+        "wild-large": "wild with 4,000 rooms to train in, which take 1.3 GB",
     }
     return [
         Component(
             kind="environment",
             name=name,
-            target=f"bastzoo.data.environments:{name.lower()}",
+            target=f"bastzoo.data.environments:{name.lower().replace('-', '_')}",
             summary=summary,
             citation=_BAST,
             licence=_LICENCE,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
+from bastzoo.data.batches import ClipSet
 from bastzoo.data.environments import Environment
 from bastzoo.testing.suite import ComponentSuite
 
@@ -25,7 +28,7 @@ class EnvironmentSuite(ComponentSuite):
             f"it calls itself {environment.name!r}, and its record {self.record.name!r}"
         )
         names = [room.name for room in environment.rooms]
-        assert names, "it has no room"
+        assert names or environment.scenes is not None, "it has no room"
         assert len(set(names)) == len(names), f"two of its rooms have one name: {', '.join(names)}"
 
     def test_it_is_the_same_every_time(self) -> None:
@@ -34,21 +37,21 @@ class EnvironmentSuite(ComponentSuite):
 
     def test_clips_can_be_rendered(self) -> None:
         """A sound is heard in each room, from the front and from the left, by both ears."""
-        from bastzoo.acoustics.listeners.listener import default_listener
-        from bastzoo.conditions import Condition
-        from bastzoo.data.rendered import RenderedData
-        from bastzoo.experiment import DataSize
-
         environment = self.build()
-        size = DataSize(train_sounds=1, validation_sounds=1, test_sounds=1, azimuth_step=90)
-        clips = RenderedData(
-            environment=environment,
-            size=size,
-            condition=Condition(),
-            listener=default_listener(),
-            corpora=None,
-            device=torch.device("cpu"),
-        ).split("test")
+        clips = _clips(environment)
         batch = clips.take(torch.arange(len(clips)))
         assert batch.inputs.isfinite().all(), "a clip is not finite"
         assert (batch.inputs.abs().amax(dim=-1) > 0).all(), "an ear hears nothing"
+
+
+def _clips(environment: Environment) -> ClipSet:
+    """A sound in each room from four sides, or in a few scenes."""
+    from bastzoo.data.rendered import RenderedData
+    from bastzoo.data.scenes import SceneData
+    from bastzoo.experiment import DataSize
+
+    size = DataSize(train_sounds=1, validation_sounds=1, test_sounds=1, azimuth_step=90)
+    if environment.scenes is None:
+        return RenderedData(environment=environment, size=size).split("test")
+    few = replace(environment, scenes=replace(environment.scenes, test=3, test_takes=8))
+    return SceneData(environment=few, size=size, condition=environment.condition).split("test")

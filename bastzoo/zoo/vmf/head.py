@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from bastzoo.errors import ComponentError
 from bastzoo.model import CREDIBLE_LEVELS
 from bastzoo.zoo.heads import unit_or_nan
-from bastzoo_vmf.distribution import credible_radii
+from bastzoo.zoo.vmf.distribution import credible_radii
 
 # Of the concentration: from uniform to a spread of 0.2°. Beyond, a likelihood only rewards rounding.
 _LOGARITHMS = (-6.9, 11.5)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from bastzoo.zoo.losses import SHORTEST
-from bastzoo_vmf.distribution import negative_log_density
+from bastzoo.zoo.vmf.distribution import negative_log_density
 
 
 class NegativeLogLikelihood:

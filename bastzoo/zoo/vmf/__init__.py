@@ -1,0 +1,1 @@
+"""Directions with a confidence: von Mises-Fisher heads and their loss."""
