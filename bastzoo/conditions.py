@@ -33,6 +33,10 @@ FAMILY_FOR_TRAINING = tuple(range(1, 9))
 FAMILY_FOR_TEST = tuple(range(9, 13))
 """Numbers of the virtual listeners that the track `unseen-head` trains on and tests with."""
 
+INDIVIDUALS_FOR_TRAINING = tuple(range(101, 125))
+INDIVIDUALS_FOR_TEST = tuple(range(201, 209))
+"""Numbers of virtual listeners that differ as people do: those of `wild`, and those it never hears."""
+
 
 _LATER = (
     "sources",
@@ -158,7 +162,7 @@ class Condition(BaseModel):
 
 
 WILD = Condition(
-    listeners=(0, *FAMILY_FOR_TRAINING),
+    listeners=(0, *FAMILY_FOR_TRAINING, *INDIVIDUALS_FOR_TRAINING),
     colour_db=4.0,
     ear_colour_db=1.0,
     level_db=6.0,

@@ -32,6 +32,9 @@ LEAD = 24
 FARTHEST = 5.0
 """Degrees from the nearest measured direction at which a test is refused."""
 
+FIRST_INDIVIDUAL = 101
+"""The first number of the virtual listeners that differ as people do."""
+
 _BITS = 24
 _FADE = 16
 KEMAR_DB = 3.02
@@ -138,12 +141,20 @@ def default_listener() -> Listener:
     return virtual_listener(0)
 
 
-@lru_cache(maxsize=32)
-def virtual_listener(index: int) -> Listener:
-    """Listener `index` (0, 1, 2, ...) of an endless family that differs in size and asymmetry.
+def stretched(factor: float) -> Listener:
+    """KEMAR with both ears' responses stretched along frequency by `factor`, and its own delays."""
+    return _listener(f"kemar-{factor:g}", _kemar_measurement(), (factor, factor))
 
-    See `frequency_scales` for how they vary; 0 is the default listener.
+
+@lru_cache(maxsize=64)
+def virtual_listener(index: int) -> Listener:
+    """Listener `index` (0, 1, 2, ...) of an endless family; 0 is the default listener.
+
+    Those below 101 differ in size and asymmetry (see `frequency_scales`), those from 101 on in notches,
+    levels and delays too, direction by direction (see `individual.Individual`).
     """
+    if index >= FIRST_INDIVIDUAL:
+        return _individual(index)
     left, right, width = frequency_scales(index)
     return _listener(f"kemar-virtual-{index}", _kemar_measurement(), (left, right), width)
 
@@ -188,6 +199,29 @@ def _listener(
     return Listener(
         identity, measurement.directions, _on_grid(gain * responses), notes=measurement.notes
     )
+
+
+def _individual(index: int) -> Listener:
+    from bastzoo.acoustics.listeners.individual import Individual
+
+    measurement, one = _kemar_measurement(), Individual(index)
+    directions = measurement.directions
+    wanted = one.width * (measurement.onsets - measurement.onsets.min()) + one.delays(directions)
+    wanted += LEAD / SAMPLE_RATE - min(0.0, wanted.min())
+    scales = enumerate(one.scales)
+    moved = np.stack([_moved(measurement, ear, scale, wanted) for ear, scale in scales], axis=1)
+    responses = one.filtered(moved, directions)
+    # One level for all, as for listeners read from files.
+    energy = np.square(responses).sum(-1).mean()
+    gain = 10 ** (round(KEMAR_DB - 10 * float(np.log10(energy)), 2) / 20)
+    return Listener(f"virtual-{index}", directions, _on_grid(gain * _faded(responses)))
+
+
+def _faded(responses: np.ndarray) -> np.ndarray:
+    """`responses` whose last millisecond fades out."""
+    fade = np.ones(responses.shape[-1])
+    fade[-_FADE:] = 0.5 + 0.5 * np.cos(np.pi * np.arange(_FADE) / _FADE)
+    return responses * fade
 
 
 def _moved(measurement: "Measurement", ear: int, scale: float, wanted: np.ndarray) -> np.ndarray:
