@@ -109,7 +109,7 @@ class Workbench:
         if self.source.layout == "csv":
             return "CSV"
         if self.source.layout == "bast":
-            return name.upper()
+            return name.upper() if name.upper().startswith("RI") else name
         return self.registry.get("environment", name).name
 
     def digest(
@@ -294,10 +294,13 @@ class Workbench:
     def task_warnings(self, experiment: Experiment) -> list[str]:
         """What the data cannot teach a head with several answers, in sentences."""
         head = self.registry.get("head", experiment.components["head"].name)
-        found = []
-        if self.source.layout == "rendered":
+        if self.source.layout != "rendered":
+            found = list(getattr(self.data_of(experiment), "notes", ()))
+        else:
             rooms = self.environment(experiment.environment)
             found = self.listeners.warnings(rooms, experiment.condition, experiment.preset.data)
+            corpora = self._sounds(experiment.preset.data)
+            found += corpora["train"].notes if corpora else ()
         if "class_logits" in head.gives:
             names = experiment.components["head"].parameters["classes"]
             if len(names) == 1:

@@ -55,7 +55,8 @@ _RECORDED = (
         "--csv",
         "csv_index",
         metavar="FILE",
-        help="CSV index of spectrograms: input_file, class, azimuth_deg, elevation_deg.",
+        help="CSV index of spectrograms (input_file, class, azimuth_deg, elevation_deg), or of WAV and FLAC "
+        "(path, azimuth_deg, and what else is known: elevation_deg, environment, sound, split, class).",
     ),
     click.option(
         "--sound-id",
@@ -182,6 +183,11 @@ def _source(bast_folder: str | None, csv_index: str | None, how: dict[str, Any])
             "--hrtf-directions says what is done between the directions of a listener; name one with "
             "--listener."
         )
+    if csv_index:
+        from bastzoo.data.recorded.csv_rows import is_manifest
+
+        if is_manifest(csv_index):  # of recordings: heard like a folder of them
+            bast_folder = csv_index
     for name in ("sound_id", "fit_length"):
         if how[name] and not bast_folder:
             raise click.UsageError(

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,9 @@ def write_csv_index(
     return Written(folder, count, 0)
 
 
+_SEPARATORS = frozenset(" -_./#")
+
+
 def _largest_gain(values: np.ndarray) -> float:
     """The largest power of two at which these samples fit into 16 bits."""
     peak = float(np.abs(values).max()) * 2.0**15
@@ -163,8 +167,16 @@ def _largest_gain(values: np.ndarray) -> float:
 
 
 def file_name(sound: str) -> str:
-    """A sound's id as a part of a file name: letters, digits, `.` and `-`, all else as `-`."""
-    return "".join(c if (c.isalnum() and c.isascii()) or c == "." else "-" for c in sound)
+    """A sound's id as a part of a file name: letters, digits, `.` and `-`, all else as `-`.
+
+    Where more than separators is lost, a hash of the id says what: names in Japanese or Arabic, or of
+    punctuation only, stay apart.
+    """
+    plain = "".join(c if (c.isalnum() and c.isascii()) or c == "." else "-" for c in sound)
+    if all(c in _SEPARATORS or (c.isalnum() and c.isascii()) for c in sound) and plain.strip("-."):
+        return plain
+    raw = sound.encode("utf-8", "surrogatepass")
+    return f"{plain}-{blake2b(raw, digest_size=4).hexdigest()}"
 
 
 def _check_nameable(condition: Condition) -> str:

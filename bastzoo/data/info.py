@@ -16,6 +16,7 @@ import numpy as np
 
 from bastzoo.acoustics import SAMPLE_RATE
 from bastzoo.data.batches import SPLITS
+from bastzoo.data.recorded.audio import read_recording
 from bastzoo.data.recorded.faults import Faults
 from bastzoo.data.recorded.files import read_array, read_wave
 from bastzoo.data.recorded.index import RecordedIndex
@@ -126,7 +127,8 @@ def _look_at(index: RecordedIndex, row: int, fit_length: bool) -> _Clip | DataEr
     path = index.path(row)
     try:
         if index.kind == "bast":
-            samples = read_wave(path, fit=fit_length)
+            read = read_recording if index.any_format else read_wave
+            samples = read(path, fit=fit_length)
             low, high = int(samples.min()), int(samples.max())
             is_clipped = high >= _FULL_SCALE or low <= -_FULL_SCALE - 1
             is_silent = low == high

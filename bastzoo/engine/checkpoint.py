@@ -22,9 +22,15 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
+from bastzoo.data.archives import check_torch_file
+from bastzoo.errors import DataError
+
 CHECKPOINT_VERSION = 2
 
 # The next checkpoint waits for this many times what the last one took: at most 2 % of the time is lost.
+_LARGEST = 2**36
+"""Bytes of a checkpoint: weights and Adam's two means of a model that fits no GPU of today."""
+
 _PAUSE = 50
 
 
@@ -101,10 +107,11 @@ class Checkpoints:
         if not self.path.is_file():
             return None
         try:
+            check_torch_file(self.path, largest=_LARGEST)
             state = torch.load(self.path, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, KeyError):
             return None
-        except zipfile.BadZipFile:
+        except (zipfile.BadZipFile, DataError):
             return None
         usable = (
             isinstance(state, dict)

@@ -6,6 +6,7 @@ Nothing in a file is executed: only tensors, numbers, strings, lists and diction
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from bastzoo.data.archives import check_torch_file
 from bastzoo.errors import BastzooError, DataError
 from bastzoo.model import BinauralLocalizer
 from bastzoo.registry import accepted
@@ -59,6 +61,9 @@ NAMES = [
     (r"^transformer3\.", "fusion."),
 ]
 
+_LARGEST = 2**31
+"""Bytes: BAST's own checkpoints have some 300 MB."""
+
 # Tables that some versions of timm save and every version computes.
 COMPUTED = re.compile(r"\.(relative_position_index|attn_mask)$")
 
@@ -84,8 +89,16 @@ def read_bast_checkpoint(path: str | Path) -> BinauralLocalizer:
 
 
 def _load(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    if path.exists() and not path.is_file():  # a pipe would be waited for, for ever
+        raise DataError(f"The checkpoint {path} cannot be read: it is no regular file.")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        if path.exists():
+            check_torch_file(path, largest=_LARGEST)
+        with warnings.catch_warnings():  # of pickle protocols, which are no concern of the user's
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except DataError as error:
+        raise DataError(f"The file {path} is no checkpoint of BAST: it {error}.") from error
     except OSError as error:
         raise DataError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
     except Exception as error:  # whatever a damaged or hostile file makes of the reader
@@ -102,6 +115,11 @@ def _load(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in weights.items()):
         raise DataError(
             f"The checkpoint {path} has a 'state_dict' that holds more than named tensors."
+        )
+    size = path.stat().st_size
+    if sum(value.numel() * value.element_size() for value in weights.values()) > size + 2**20:
+        raise DataError(
+            f"The checkpoint {path} has weights larger than the file: they are views of a few numbers."
         )
     return conf, {name: value for name, value in weights.items() if not COMPUTED.search(name)}
 

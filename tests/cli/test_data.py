@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from tests.cli.command import bastzoo
 from tests.data.recorded.made import csv_index, default_rows, samples, write_wave
@@ -156,6 +157,40 @@ def test_faults_are_told_at_once_and_skipped_on_request(
     done = bastzoo("train", *words, "--skip-bad", "--json", **cache)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["notes"] == {"skipped_rows": 2}
+
+
+def test_info_has_a_form_for_nothing(clips: Path, tmp_path: Path, preset: str) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(clips, copy)
+    for path in copy.rglob("*.wav"):
+        path.write_bytes(b"")
+    done = bastzoo("data", "info", "--data", str(copy), "--preset", preset)
+    assert done.returncode == 0, done.stderr
+    assert "azimuths: none" in done.stdout
+    assert "faults: 224" in done.stdout
+
+
+def test_a_manifest_of_one_s_own_recordings_is_trained_on(
+    preset: str, cache: dict[str, str], tmp_path: Path
+) -> None:
+    """WAV at 44.1 kHz in rooms of one's own, as the README says it."""
+    rows = ["path,azimuth_deg,environment,sound"]
+    for number in range(24):
+        noise = 0.1 * np.random.default_rng(number).normal(size=(22_050, 2))
+        soundfile.write(tmp_path / f"{number}.wav", noise, 44_100)
+        room = "office" if number % 4 else "attic"
+        rows.append(f"{number}.wav,{(number % 6) * 60 - 120},{room},s{number // 2}")
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join(rows) + "\n")
+    words = ("--csv", str(path), "--preset", preset, "--backbone", "vanilla", "--json")
+    out = ("--out", str(tmp_path / "runs"))
+    done = bastzoo("train", *words, *out, **cache)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record["experiment"]["combination"]["frontend"] == "spectrogram"
+    assert set(record["evaluation"]["by_room"]) <= {"office", "attic"}
+    done = bastzoo("data", "info", "--csv", str(path), "--env", "office", "--json")
+    assert json.loads(done.stdout)["rooms"] == {"office": 18}
 
 
 @pytest.mark.parametrize(

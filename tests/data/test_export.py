@@ -142,7 +142,15 @@ def test_an_interrupt_leaves_no_half_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("sound", "name"),
-    [("rain-0-1", "rain-0-1"), ("a/b c.flac#3", "a-b-c.flac-3"), ("ü_", "--")],
+    [("rain-0-1", "rain-0-1"), ("a/b c.flac#3", "a-b-c.flac-3"), ("ü_", "---2e8b4438")],
 )
 def test_ids_become_names_that_every_file_system_takes(sound: str, name: str) -> None:
     assert file_name(sound) == name
+
+
+def test_names_that_lose_more_than_separators_stay_apart() -> None:
+    """Names in Japanese or Arabic, and of punctuation only, had one file name."""
+    sounds = ["雨", "風", "مطر", "ريح", "!!!", "???", "...", "雨.wav#0", "雨.wav#1", "é", "e"]
+    names = [file_name(sound) for sound in sounds]
+    assert len(set(names)) == len(sounds)
+    assert all(name.isascii() and not set(name) & set("/?!#") for name in names)

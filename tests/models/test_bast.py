@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import resource
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +130,75 @@ def test_weights_that_do_not_fit_are_named(change: dict, sentence: str, tmp_path
 def test_settings_that_make_no_sense_are_named(conf: dict, sentence: str, tmp_path: Path):
     with pytest.raises(DataError, match=sentence):
         read_bast_checkpoint(checkpoint(tmp_path, conf=conf))
+
+
+def zipped(path: Path, pickled: bytes, how: int = zipfile.ZIP_DEFLATED, **data: bytes) -> Path:
+    """An archive as torch.save makes it, compressed unless `how` says otherwise."""
+    with zipfile.ZipFile(path, "w", how) as archive:
+        archive.writestr("x/data.pkl", pickled)
+        archive.writestr("x/version", b"3\n")
+        for name, content in data.items():
+            archive.writestr(f"x/data/{name}", content)
+    return path
+
+
+def _greedy(path: Path) -> Path:
+    """A pickle that makes 4 GB out of a number, with what safe loading allows."""
+    return zipped(path, b"\x80\x02cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R.")
+
+
+def _endless(path: Path) -> Path:
+    return zipped(path, b"\x80\x02" + b"}" * 3_000_000 + b".", zipfile.ZIP_STORED)
+
+
+def _bomb(path: Path) -> Path:
+    return zipped(path, b"\x80\x02}.", **{"0": bytes(400_000_000)})
+
+
+def _views(path: Path) -> Path:
+    """Weights that are all one number: none of them lies in the file."""
+    weights = {"a": torch.zeros(1).expand(30_000, 30_000)}
+    torch.save({"conf": {}, "state_dict": weights}, path)
+    return path
+
+
+def _old_and_greedy(path: Path) -> Path:
+    path.write_bytes(b"\x80\x02cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R.")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (_greedy, "makes memory out of nothing"),
+        (_endless, "holds more than weights and settings"),
+        (_bomb, "unpacks to 381 MiB"),
+        (_views, "views of a few numbers"),
+        (_old_and_greedy, "makes memory out of nothing"),
+    ],
+)
+def test_a_small_file_takes_no_gigabytes(make: Any, sentence: str, tmp_path: Path):
+    path = make(tmp_path / "hostile.pkl")
+    assert path.stat().st_size < 4_000_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(DataError, match=sentence):
+        read_bast_checkpoint(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KiB
+
+
+@pytest.mark.parametrize("protocol", [3, 4, 5])
+def test_another_pickle_protocol_is_a_sentence_of_ours_alone(protocol: int, tmp_path: Path):
+    """PyTorch's own warning reached the user before it; pytest makes warnings errors."""
+    weights = {"a": torch.zeros(2)}
+    for number, new in enumerate((True, False)):
+        path = tmp_path / f"{number}.pkl"
+        how = {"pickle_protocol": protocol, "_use_new_zipfile_serialization": new}
+        torch.save({"conf": {}, "state_dict": weights}, path, **how)
+        with pytest.raises(DataError, match=rf"{number}\.pkl"):
+            read_bast_checkpoint(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.pkl")
+    with pytest.raises(DataError, match="it is no regular file"):
+        read_bast_checkpoint(tmp_path / "pipe.pkl")

@@ -33,13 +33,14 @@ class Corpus:
     """Sounds with their identity and class.
 
     `ids` are unique names, `families` [S] int64 index `classes` (by default `FAMILIES`), `samples`
-    [S, 8000] float32 are in -1..1 on 16-bit steps.
+    [S, 8000] float32 are in -1..1 on 16-bit steps. `notes` are sentences on where they come from.
     """
 
     ids: tuple[str, ...]
     families: np.ndarray
     samples: np.ndarray
     classes: tuple[str, ...] = FAMILIES
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -7,7 +7,7 @@ adding files to a folder moves none of the others.
 import os
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
 from math import gcd
@@ -36,7 +36,9 @@ _VALIDATION_FROM, _TEST_FROM = 0.8, 0.9
 _LOWEST_RATE, _HIGHEST_RATE = 4_000, 400_000
 _BLOCK = 32
 _LISTED = 20
-_SILENT = 0.5 / STEPS
+_SILENT = 1e-4
+"""RMS at -80 dB of full scale: below it is nothing but a converter's own noise."""
+_MOST_CHANNELS = 2
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,16 @@ def read_sound_folder(
 ) -> dict[str, Corpus]:
     """The sounds of a folder for each of the splits train, validation and test.
 
-    `counts` says how many sounds a split has at most. WAV, FLAC and OGG files of any rate from 4 kHz
-    and any number of channels are mixed to mono and resampled to 16 kHz; each whole 500 ms that is at
-    most 40 dB below the loudest of its file is a sound. Its class is the sub-folder of `root` that it
-    lies in, its id `class/file.wav#3`. Levels are drawn as the embedded corpus draws them, from `seed`
-    and the id. Splits divide files 80 : 10 : 10 by a hash of their paths; within a split, classes take
-    turns, and so do the files of a class, in the order of that hash.
+    `counts` says how many sounds a split has at most. WAV, FLAC and OGG files of any rate from 4 kHz,
+    mono or stereo, are mixed to mono and resampled to 16 kHz; each whole 500 ms that is at most 40 dB
+    below the loudest of its file, and above -80 dB of full scale, is a sound. Its class is the
+    sub-folder of `root` that it lies in, its id `class/file.wav#3`. Levels are drawn as the embedded
+    corpus draws them, from `seed` and the id. Splits divide files
+    80 : 10 : 10 by a hash of their paths; within a split, classes take turns, and so do the files of a
+    class, in the order of that hash.
+
+    The `notes` of the training corpus say how many files were read, which were of no use and why, and
+    where there are fewer sounds than were asked for.
 
     Raises DataError, with all unreadable files in one list, when files cannot be read, when there are
     fewer than three, or when they leave a split without a sound; SetupError without soundfile.
@@ -100,7 +106,29 @@ def read_sound_folder(
     for split in SPLITS:
         if counts[split] > 0 and not taken[split]:
             raise DataError(_nothing_left(root, split, len(paths), findings))
-    return {split: _corpus(taken[split], classes, seed) for split in SPLITS}
+    found = {split: _corpus(taken[split], classes, seed) for split in SPLITS}
+    notes = _notes(root, len(paths), counts, found, findings)
+    return {**found, "train": replace(found["train"], notes=notes)}
+
+
+def _notes(
+    root: Path,
+    files: int,
+    counts: Mapping[str, int],
+    found: Mapping[str, Corpus],
+    findings: _Findings,
+) -> tuple[str, ...]:
+    """What was read and left out, and which splits have less than was asked for; else nothing."""
+    fewer = [
+        f"{len(found[split]):,} of {counts[split]:,} {split} sounds"
+        for split in SPLITS
+        if len(found[split]) < counts[split]
+    ]
+    if not fewer and not str(findings):
+        return ()
+    left = f"; {findings} left out" if str(findings) else ""
+    there = f"; there are {', '.join(fewer)}" if fewer else ""
+    return (f"{_told(root)}: {files:,} files were read{left}{there}.",)
 
 
 # ---- which files ------------------------------------------------------
@@ -129,6 +157,9 @@ def _opened(root: Path, path: Path, findings: _Findings) -> _Source | None:
     soundfile = _soundfile()
     relative = path.relative_to(root)
     name = _text(relative.as_posix())
+    if not path.is_file():  # a pipe would be waited for, for ever
+        findings.faults.append(f"{_told(name)}: is no regular file")
+        return None
     try:
         header = soundfile.info(os.fspath(path))
     except (soundfile.SoundFileError, OSError, ValueError) as error:
@@ -138,6 +169,12 @@ def _opened(root: Path, path: Path, findings: _Findings) -> _Source | None:
         findings.faults.append(
             f"{_told(name)}: has a rate of {header.samplerate} Hz, out of "
             f"{_LOWEST_RATE:,} to {_HIGHEST_RATE:,}"
+        )
+        return None
+    if header.channels > _MOST_CHANNELS:
+        findings.faults.append(
+            f"{_told(name)}: has {header.channels} channels, and nobody knows which counts; save it as mono "
+            f"or stereo"
         )
         return None
     pieces = header.frames * SAMPLE_RATE // (header.samplerate * CLIP_SAMPLES)

@@ -120,6 +120,7 @@ def bench(
     # What can be refused is refused before torch is imported.
     from bastzoo.bench.grid import axes_of, combinations, is_all
     from bastzoo.bench.tracks import check_track, find_track, plain_track, with_conditions
+    from bastzoo.cli.terminal.progress import warn
     from bastzoo.cli.terminal.results import print_plan, print_records
     from bastzoo.experiment import load_preset
     from bastzoo.plugins import default_registry
@@ -164,6 +165,7 @@ def bench(
     )
     workbench = Workbench(registry, device=device, precision=precision, **heard.workbench_options())
     experiments = _experiments(grids, bool(named), seeds, values, workbench, tasks)
+    warn(one for found, _ in experiments.values() for one in workbench.task_warnings(found))
     if dry_run:
         listed = [experiment for experiment, _ in experiments.values()]
         print_plan(listed, workbench=workbench, store=store, as_json=json_)

@@ -77,7 +77,7 @@ def train(
     # What can be refused is refused before torch is imported.
     from bastzoo.bench.grid import READY_MADE, axis, check_frontends
     from bastzoo.cli.terminal.grid_display import GridDisplay
-    from bastzoo.cli.terminal.progress import say
+    from bastzoo.cli.terminal.progress import say, warn
     from bastzoo.cli.terminal.results import print_run
     from bastzoo.errors import RecordError
     from bastzoo.experiment import Combination, load_preset
@@ -124,8 +124,7 @@ def train(
         condition=condition,
         tasks=tasks,
     )
-    for sentence in workbench.task_warnings(experiment):
-        say(f"Warning: {sentence}")
+    warn(workbench.task_warnings(experiment))
     settings = Settings(
         out=out,
         device=device,

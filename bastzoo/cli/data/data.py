@@ -299,9 +299,12 @@ def _print_info(described: dict[str, Any]) -> None:
         elif name in ("azimuths", "elevations"):
             angles = sorted(map(float, value))
             counts = sorted(set(value.values()))
+            if not angles:
+                click.echo(f"{words}: none")
+                continue
             spread = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
-            several = f"{len(angles)} from {angles[0]:g}° to {angles[-1]:g}°" if angles else "none"
-            click.echo(f"{words}: {several}" + (f", {spread} clips each" if angles else ""))
+            several = f"{len(angles)} from {angles[0]:g}° to {angles[-1]:g}°"
+            click.echo(f"{words}: {several}, {spread} clips each")
         elif name == "duplicates_across_splits":
             click.echo(f"{words}: {value['count']:,}")
             for first in value["first"][:5]:

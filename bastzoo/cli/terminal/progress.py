@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -163,3 +164,9 @@ class FetchProgress:
 def say(text: str) -> None:
     """A line on standard error."""
     Console(file=sys.stderr, highlight=False, soft_wrap=True).print(text, markup=False)
+
+
+def warn(sentences: Iterable[str]) -> None:
+    """Warnings on standard error, each once."""
+    for sentence in dict.fromkeys(sentences):
+        say(f"Warning: {sentence}")

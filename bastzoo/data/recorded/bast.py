@@ -10,7 +10,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +37,12 @@ _ENVIRONMENT = re.compile(
     re.IGNORECASE,
 )
 _CHOICE = re.compile(r"(?P<room>RI\d*)(?P<noise>_SNR_(?:-?\d+|clean))?", re.IGNORECASE)
+_OWN_NAME = re.compile(r"_(?P<room>[^\W\d_][^_]*)_(?=.)")
+"""Behind the azimuth of a name without RI: `A030_office_bell`."""
 _SEPARATORS = "_-. "
 _HELD_OUT = 0.1
+_MOST_HELD_OUT = 0.2
+"""Share of the training sounds that are held out at most, however many a preset asks for."""
 
 
 def read_bast_folder(
@@ -53,9 +57,11 @@ def read_bast_folder(
     """The index of a folder's recordings in one environment.
 
     environment: `RI`, every room without noise; `RI02`, one room; `RI_SNR_20`, every room at that
-        ratio; `RI02_SNR_20`; None, everything there is, each noise a room of its own.
+        ratio; `RI02_SNR_20`; None, everything there is, each noise a room of its own. In a folder none of
+        whose names has RI01 or the like, the word behind the azimuth (`A030_office_bell.wav`) is the
+        environment: any of them, or `RI` and None for all.
     validation_sounds: how many of the sounds of `train/` are held out, in all their rooms and from all
-        azimuths; None for a tenth.
+        azimuths, a fifth of them at most; None for a tenth.
     sound_id: regular expression for the sound's id in a file's name (its first group, or all of it).
     azimuth_step: degrees of the grid that azimuths lie on.
 
@@ -65,40 +71,39 @@ def read_bast_folder(
     if not 1 <= azimuth_step <= 360:
         raise DataError(f"A grid in steps of {azimuth_step} degrees cannot be; give 1 to 360.")
     pattern = _sound_pattern(sound_id)
-    wanted = None if environment is None else _CHOICE.fullmatch(environment)
-    if environment is not None and wanted is None:
-        raise DataError(
-            f"{environment!r} is no environment of recordings; they are called RI, RI01, RI02, "
-            "RI_SNR_20, RI02_SNR_20, ..."
-        )
     faults = Faults()
     rows: list[tuple[str, int, str, str, int]] = []
     others: Counter[str] = Counter()
-    files = 0
-    for part, split in (("train", TRAIN), ("test", TEST)):
-        # A folder lists its files in any order; faults are told in the order of their names.
-        for name in sorted(_wave_files(root, part)):
-            files += 1
-            row = _parse(name, pattern, azimuth_step, faults)
+    # A folder lists its files in any order; faults are told in the order of their names.
+    parts = [
+        (sorted(_wave_files(root, part)), split)
+        for part, split in (("train", TRAIN), ("test", TEST))
+    ]
+    names = [name for part, _ in parts for name in part]
+    rooms_of_bast = any(_ENVIRONMENT.search(_stem(name), 4) for name in names)
+    rooms_of_bast |= not any(_OWN_NAME.match(_stem(name), 4) for name in names)
+    fits = _chooser(environment, rooms_of_bast)
+    for part, split in parts:
+        for name in part:
+            row = _parse(name, pattern, azimuth_step, faults, rooms_of_bast)
             if row is None:
                 continue
             azimuth, room, noise, sound = row
             others[room + noise] += 1
-            if wanted is None:
+            if environment is None:
                 room += noise
-            elif not _fits(room, noise, wanted):
+            elif not fits(room, noise):
                 continue
             rows.append((name, split, room, sound, azimuth))
-    if not files:
+    if not names:
         raise DataError(
             f"{str(root)!r} has no WAV file in train/ and test/; give the folder above the two."
         )
     if not rows:
         known = ", ".join(f"{name} ({count:,})" for name, count in sorted(others.items()))
         found = f"it has {known}" if known else "no file's name could be read"
-        refuse(
-            f"{str(root)!r} has no recording in the environment {environment!r}; {found}.", faults
-        )
+        which = "that can be used" if environment is None else f"in the environment {environment!r}"
+        refuse(f"{str(root)!r} has no recording {which}; {found}.", faults)
     return _index(root, sorted(rows), validation_sounds, azimuth_direction, faults)
 
 
@@ -135,10 +140,10 @@ def _wave_files(root: Path, part: str) -> Iterator[str]:
 
 
 def _parse(
-    name: str, pattern: re.Pattern[str] | None, step: int, faults: Faults
+    name: str, pattern: re.Pattern[str] | None, step: int, faults: Faults, rooms_of_bast: bool
 ) -> tuple[int, str, str, str] | None:
     """Azimuth, room, noise and sound of a file's name; None, and a fault, when it tells less."""
-    stem = name.rpartition("/")[2][:-4]
+    stem = _stem(name)
     digits = stem[1:4]
     if not (len(digits) == 3 and digits.isascii() and digits.isdigit()):
         faults.add(name, "characters 2 to 4 are no azimuth in degrees; rename it (A030_RI01_...)")
@@ -150,14 +155,21 @@ def _parse(
             f"the azimuth {azimuth} is not on the grid of 0 to 360 in steps of {step}; rename it",
         )
         return None
-    found = _ENVIRONMENT.search(stem, 4)
+    found = _ENVIRONMENT.search(stem, 4) if rooms_of_bast else _OWN_NAME.match(stem, 4)
     if found is None:
-        faults.add(name, "names no environment; put RI01, RI02 or RI01_SNR_20 into it")
+        how = (
+            "put RI01, RI02 or RI01_SNR_20 into it"
+            if rooms_of_bast
+            else "rename it (A030_office_bell)"
+        )
+        faults.add(name, f"names no environment; {how}")
         return None
-    if _ENVIRONMENT.search(stem, found.end()) is not None:
+    if rooms_of_bast and _ENVIRONMENT.search(stem, found.end()) is not None:
         faults.add(name, "names two environments; leave one of them in it")
         return None
-    room, noise = found["room"].upper(), (found["noise"] or "").upper()
+    room, noise = found["room"], ""
+    if rooms_of_bast:
+        room, noise = room.upper(), (found["noise"] or "").upper()
     if noise.endswith("CLEAN"):
         noise = ""
     if pattern is None:
@@ -188,11 +200,29 @@ def _sound_pattern(sound_id: str | None) -> re.Pattern[str] | None:
         raise DataError(f"--sound-id {sound_id!r} is no regular expression: {error}.") from error
 
 
-def _fits(room: str, noise: str, wanted: re.Match[str]) -> bool:
+def _stem(name: str) -> str:
+    return name.rpartition("/")[2][:-4]
+
+
+def _chooser(environment: str | None, rooms_of_bast: bool) -> Callable[[str, str], bool]:
+    """Whether recordings of a room, in a noise, are in the environment that is asked for.
+
+    Raises DataError for an environment that recordings named as BAST's cannot have.
+    """
+    if environment is None or (not rooms_of_bast and environment.upper() == "RI"):
+        return lambda room, noise: True
+    if not rooms_of_bast:
+        return lambda room, noise: room.casefold() == environment.casefold()
+    wanted = _CHOICE.fullmatch(environment)
+    if wanted is None:
+        raise DataError(
+            f"{environment!r} is no environment of recordings named as these; they are called RI, RI01, "
+            "RI02, RI_SNR_20, RI02_SNR_20, ..."
+        )
     chosen, ratio = wanted["room"].upper(), (wanted["noise"] or "").upper()
     if ratio.endswith("CLEAN"):
         ratio = ""
-    return noise == ratio and chosen in ("RI", room)
+    return lambda room, noise: noise == ratio and chosen in ("RI", room)
 
 
 def _index(
@@ -219,7 +249,16 @@ def _index(
             "sound's id read right? --sound-id says what of a name it is.)",
             faults,
         )
-    amount = _HELD_OUT if validation_sounds is None else validation_sounds
+    amount: int | float = _HELD_OUT
+    notes = []
+    if validation_sounds is not None:
+        there = len(np.unique(sound[training]))
+        amount = min(validation_sounds, max(1, int(_MOST_HELD_OUT * there)))
+        if amount < validation_sounds:
+            notes.append(
+                f"{str(root / 'train')!r} has {there} sounds: {amount} of them are held out for validation, "
+                f"not {validation_sounds}, and {there - amount} are left to train on."
+            )
     chosen = np.flatnonzero(training)
     held = hold_out(sound[chosen], sound_ids, amount, "validation")
     split[chosen[held]] = VALIDATION
@@ -237,5 +276,6 @@ def _index(
         rooms=room_names,
         classes=("sound",),
         faults=faults,
+        notes=tuple(notes),
     )
     return index if keep.all() else index.select(keep)

@@ -15,6 +15,7 @@ from torch import Tensor
 from bastzoo.acoustics import CLIP_SAMPLES
 from bastzoo.conditions import DataSource
 from bastzoo.data.batches import SPLITS, Batch, Split, in_order
+from bastzoo.data.recorded.audio import read_recording
 from bastzoo.data.recorded.cache import FeatureCache
 from bastzoo.data.recorded.convert import Progress, convert
 from bastzoo.data.recorded.files import read_wave
@@ -123,6 +124,11 @@ class RecordedData:
         """How many sources a clip has at most."""
         return self.index.most_sources
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what a user would not expect of the splits."""
+        return self.index.notes
+
     @cached_property
     def digest(self) -> str:
         """Hash of what the clips hold and what they mean; not of the frontend, nor of their place."""
@@ -149,9 +155,10 @@ class RecordedData:
         return torch.from_numpy(self.cache.array[self._kept[rows]])
 
     def _clips(self, rows: np.ndarray) -> Tensor:
+        read = read_recording if self.index.any_format else read_wave
         clips = np.empty((len(rows), 2, CLIP_SAMPLES), np.float32)
         for place, row in enumerate(rows.tolist()):
-            clips[place] = read_wave(self.index.path(row), fit=self.fit_length).T
+            clips[place] = read(self.index.path(row), fit=self.fit_length).T
         return torch.from_numpy(clips).div_(2**15)
 
 
@@ -161,11 +168,13 @@ def read_index(source: DataSource, *, environment: str | None, size: DataSize) -
     environment: which recordings of a BAST folder; None for all of them.
     """
     assert source.path is not None
-    if source.layout == "csv":
+    if source.layout == "csv" or source.path.lower().endswith(".csv"):
         from bastzoo.data.recorded.csv_index import read_csv_index
 
         return read_csv_index(
-            Path(source.path), azimuth_direction=source.azimuth_direction or "counter-clockwise"
+            Path(source.path),
+            azimuth_direction=source.azimuth_direction or "counter-clockwise",
+            environment=environment,
         )
     from bastzoo.data.recorded.bast import read_bast_folder
 

@@ -10,10 +10,10 @@ import contextlib
 import io
 import os
 import pickle
+import stat
 import struct
 import sys
 import warnings
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Float, Int16
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
+from bastzoo.data.archives import check_torch_file
 from bastzoo.errors import DataError
 
 LARGEST_ARRAY = 64 * 2**20
@@ -29,7 +30,8 @@ LARGEST_ARRAY = 64 * 2**20
 _PCM, _EXTENSIBLE = 1, 0xFFFE
 _FORMATS = {2: "ADPCM", 3: "floating-point", 6: "A-law", 7: "mu-law", 0x11: "ADPCM", 0x55: "MP3"}
 _FRAME = 4
-_UNKNOWN_SIZE = (0, 0xFFFFFFFF)
+_UNKNOWN_SIZE = 0x7FF00000
+"""From here on a size was not known when the header was written: sox says 0x7ffff000, ffmpeg 0xffffffff."""
 # The header of nearly every file: one format chunk of 16 bytes, then the data.
 _USUAL = struct.Struct("<4s4x4s4sIHHI4xHH4sI")
 # The same of a whole clip, behind the size of the file.
@@ -39,6 +41,7 @@ _USUAL_HEADER = struct.pack(
     *(b"data", _FRAME * CLIP_SAMPLES),
 )
 _USUAL_SIZE = _USUAL.size + _FRAME * CLIP_SAMPLES
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _CAN_SCATTER = hasattr(os, "readv") and sys.byteorder == "little"
 
 
@@ -76,7 +79,7 @@ def read_waves(
     for row, path in enumerate(paths):
         if _CAN_SCATTER:
             with contextlib.suppress(OSError, ValueError):
-                descriptor = os.open(path, os.O_RDONLY)
+                descriptor = os.open(path, _READ)
                 try:
                     count = os.readv(descriptor, (header, out[row].data))
                 finally:
@@ -94,9 +97,13 @@ def read_waves(
 def read_bytes(path: str | Path, at_most: int | None = None) -> bytes:
     """The bytes of a file. Raises DataError when it cannot be read, or is larger than `at_most`."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        # Without waiting: a pipe that nobody writes to would be waited for, for ever.
+        descriptor = os.open(path, _READ)
         try:
-            size = os.fstat(descriptor).st_size
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise DataError("is no regular file; give a file, or remove it")
+            size = status.st_size
             if at_most is not None and size > at_most:
                 raise DataError(
                     f"{size / 2**20:,.0f} MiB are too large for one clip; give one clip a file"
@@ -177,7 +184,8 @@ def _samples(
     data: bytes | memoryview, start: int, length: int, fit: bool
 ) -> Int16[np.ndarray, "n 2"]:
     held = len(data) - start
-    if length in _UNKNOWN_SIZE and held > 0:  # a writer that did not know how much would come
+    if (length == 0 or (length >= _UNKNOWN_SIZE and length > held)) and held > 0:
+        # A writer into a pipe, who did not know how much would come.
         length = held
     if length > held:
         raise DataError(
@@ -187,14 +195,19 @@ def _samples(
     count = length // _FRAME
     if count == 0:
         raise DataError("has no sample at all; record it again")
+    return fitted(np.frombuffer(data, "<i2", 2 * count, start).reshape(-1, 2), fit)
+
+
+def fitted(samples: Int16[np.ndarray, "n 2"], fit: bool) -> Int16[np.ndarray, "8000 2"]:
+    """A clip of 8000 samples: as it is, or padded or cut at its end. Raises DataError without `fit`."""
+    count = len(samples)
     if count != CLIP_SAMPLES and not fit:
         raise DataError(
             f"{count} samples instead of {CLIP_SAMPLES}; --fit-length pads or cuts, at the end"
         )
-    samples = np.frombuffer(data, "<i2", 2 * min(count, CLIP_SAMPLES), start).reshape(-1, 2)
     if count < CLIP_SAMPLES:
-        samples = np.pad(samples, ((0, CLIP_SAMPLES - count), (0, 0)))
-    return samples
+        return np.pad(samples, ((0, CLIP_SAMPLES - count), (0, 0)))
+    return samples[:CLIP_SAMPLES]
 
 
 def _decode_npy(data: bytes) -> np.ndarray:
@@ -230,7 +243,7 @@ def _decode_npy(data: bytes) -> np.ndarray:
 def _decode_pt(data: bytes) -> np.ndarray:
     import torch
 
-    _check_archive(data)
+    check_torch_file(data, largest=LARGEST_ARRAY)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -257,18 +270,3 @@ def _decode_pt(data: bytes) -> np.ndarray:
         return found.numpy()
     except (RuntimeError, TypeError) as error:
         raise DataError(f"holds {found.dtype} values; give real numbers") from error
-
-
-def _check_archive(data: bytes) -> None:
-    """Refuse an archive whose contents unpack to far more than it is long."""
-    if data[:2] != b"PK":
-        return
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-    except (zipfile.BadZipFile, ValueError, OSError, struct.error, NotImplementedError) as error:
-        raise DataError("is no .pt file that can be read; save it again with torch.save") from error
-    if size > LARGEST_ARRAY:
-        raise DataError(
-            f"{size / 2**20:,.0f} MiB are too large for one clip; give one array a file"
-        )

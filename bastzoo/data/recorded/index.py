@@ -49,6 +49,10 @@ class RecordedIndex:
     rooms: tuple[str, ...]
     classes: tuple[str, ...]
     faults: Faults = field(default_factory=Faults)
+    notes: tuple[str, ...] = ()
+    """Sentences on what a user would not expect of the splits."""
+    any_format: bool = False
+    """Whether files of samples may have any rate and precision."""
     more_label: np.ndarray = field(default_factory=lambda: np.empty((0, 0), dtype=np.int64))
     more_azimuth: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     more_elevation: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))

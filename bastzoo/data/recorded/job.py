@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bastzoo.acoustics import CLIP_SAMPLES
+from bastzoo.data.recorded.audio import read_recording, read_recordings
 from bastzoo.data.recorded.files import read_array, read_wave, read_waves
 from bastzoo.data.recorded.index import RecordedIndex
 from bastzoo.errors import DataError
@@ -49,6 +50,8 @@ class Job:
             "frontend": [self.frontend.name, self.frontend.version],
             "parameters": dict(self.frontend.parameters),
         }
+        if self.index.any_format:
+            described["any_format"] = True
         self.description = json.dumps(described, sort_keys=True, default=str)
         # Strings, not Path objects: with a third of a million files these would take longer than the reading.
         self.paths = [os.path.join(self.index.root, name) for name in self.index.files]
@@ -78,7 +81,8 @@ class Job:
     def read(self, row: int) -> np.ndarray:
         """Samples [8000, 2] int16, or an array [2, F, T]. Raises DataError with what is wrong."""
         if self.module is not None:
-            return read_wave(self.paths[row], fit=self.fit)
+            read = read_recording if self.index.any_format else read_wave
+            return read(self.paths[row], fit=self.fit)
         array = read_array(self.paths[row])
         if array.shape != (2, *self.shape[2:]):
             first = "×".join(map(str, (2, *self.shape[2:])))
@@ -99,7 +103,8 @@ class Job:
         bad = np.zeros(len(rows), bool)
         if self.module is not None:
             block = self._buffer((len(rows), CLIP_SAMPLES, 2))
-            wrong = read_waves(self.paths[rows.start : rows.stop], block, fit=self.fit)
+            read = read_recordings if self.index.any_format else read_waves
+            wrong = read(self.paths[rows.start : rows.stop], block, fit=self.fit)
             bad[list(wrong)] = True
             return block, bad
         block = np.zeros((len(rows), 2, *self.shape[2:]), np.float32)

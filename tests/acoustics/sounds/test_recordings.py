@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -136,3 +138,60 @@ def test_a_folder_of_no_use_is_a_sentence(tmp_path: Path, make: object, sentence
     make(tmp_path / "set")  # type: ignore[operator]
     with pytest.raises(DataError, match=sentence):
         read_sound_folder(tmp_path / "set", COUNTS)
+
+
+def piped(path: Path, samples: np.ndarray) -> None:
+    """A WAV file as sox writes it into a pipe: it does not know how long it will be."""
+    body = np.rint(samples * 2**15).astype("<i2").tobytes()
+    head = b"RIFF" + struct.pack("<I", 0x7FFFF024) + b"WAVEfmt "
+    head += struct.pack("<IHHIIHH", 16, 1, 1, 16_000, 32_000, 2, 16)
+    path.write_bytes(head + b"data" + struct.pack("<I", 0x7FFFF000) + body)
+
+
+def test_what_was_left_out_is_told_and_where_there_is_too_little(tmp_path: Path) -> None:
+    for number in range(20):
+        write(tmp_path / f"{number}.wav", seconds=1.0, seed=number)
+    write(tmp_path / "short.wav", seconds=0.4)
+    noise = np.random.default_rng(0).integers(-1, 2, 16_000) / 2**15
+    soundfile.write(tmp_path / "converter.wav", noise, 16_000)
+    found = read_sound_folder(tmp_path, {"train": 500, "validation": 1, "test": 1})
+    (note,) = found["train"].notes
+    assert "22 files were read; 1 shorter than 500 ms and 1 silent left out" in note
+    assert f"{len(found['train'])} of 500 train sounds" in note
+    few = read_sound_folder(tmp_path, {"train": 5, "validation": 1, "test": 1})
+    assert "there are" not in few["train"].notes[0]
+    # What is said is no part of what the sounds are.
+    assert found["test"].digest == few["test"].digest
+
+
+@pytest.mark.parametrize("channels", [3, 64, 1_024])
+def test_more_than_two_channels_are_refused(tmp_path: Path, channels: int) -> None:
+    for number in range(4):
+        write(tmp_path / f"{number}.wav", seconds=0.6, seed=number)
+    write(tmp_path / "array.wav", seconds=0.6, channels=channels)
+    with pytest.raises(DataError, match=rf"array\.wav: has {channels} channels"):
+        read_sound_folder(tmp_path, COUNTS)
+
+
+def test_a_pipe_among_the_sounds_is_not_waited_for(tmp_path: Path) -> None:
+    for number in range(4):
+        write(tmp_path / f"{number}.wav", seed=number)
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(DataError, match=r"pipe\.wav: is no regular file"):
+        read_sound_folder(tmp_path, COUNTS)
+
+
+def test_sounds_that_came_out_of_a_pipe_are_read(tmp_path: Path) -> None:
+    for number in range(4):
+        sound = 0.1 * np.random.default_rng(number).normal(size=16_000).clip(-3, 3)
+        piped(tmp_path / f"{number}.wav", sound)
+    found = read_sound_folder(tmp_path, COUNTS)
+    assert sum(map(len, found.values())) == 8
+
+
+def test_names_of_any_script_stay_apart(tmp_path: Path) -> None:
+    for number, name in enumerate(["雨", "風", "مطر", "!!!", "???"]):
+        write(tmp_path / f"{name}.wav", seed=number)
+    found = read_sound_folder(tmp_path, COUNTS)
+    ids = [name for corpus in found.values() for name in corpus.ids]
+    assert len(set(ids)) == len(ids) == 20
