@@ -15,7 +15,21 @@ _MOST_PICKLE = 64 * 2**20
 _MOST_OBJECTS = 500_000
 """Dictionaries, lists, sets and calls of a pickle; numbers take little more than their bytes."""
 _OBJECTS = frozenset(
-    "EMPTY_DICT DICT EMPTY_LIST LIST EMPTY_SET FROZENSET REDUCE NEWOBJ NEWOBJ_EX BUILD OBJ INST BYTEARRAY8".split()
+    [
+        "EMPTY_DICT",
+        "DICT",
+        "EMPTY_LIST",
+        "LIST",
+        "EMPTY_SET",
+        "FROZENSET",
+        "REDUCE",
+        "NEWOBJ",
+        "NEWOBJ_EX",
+        "BUILD",
+        "OBJ",
+        "INST",
+        "BYTEARRAY8",
+    ]
 )
 _SLACK = 2**20
 _GREEDY = ("bytearray",)
