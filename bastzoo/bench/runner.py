@@ -24,8 +24,9 @@ from bastzoo.bench.stopping import Stopping
 from bastzoo.bench.tracks import Case, Track
 from bastzoo.bench.workbench import Workbench, input_shape, usual_frontend
 from bastzoo.conditions import Condition
-from bastzoo.data.batches import ClipSet, DataSet
+from bastzoo.data.batches import SPLITS, ClipSet, DataSet
 from bastzoo.data.places import count_places
+from bastzoo.data.recorded.dataset import RecordedData
 from bastzoo.engine.checkpoint import Checkpoints
 from bastzoo.engine.evaluation import Answers, cost, localize, localize_baseline, score
 from bastzoo.engine.observer import Observer
@@ -337,9 +338,11 @@ def _baseline_data(experiment: BaselineExperiment, workbench: Workbench) -> Data
 
 
 def _notes(data: DataSet) -> dict[str, Any]:
-    """What a reader of the record should know of the data: rows that were left out."""
-    skipped = getattr(data, "skipped", 0)
-    return {"skipped_rows": skipped} if skipped else {}
+    """What a reader of the record should know of recorded data: its splits, and rows that were left out."""
+    if not isinstance(data, RecordedData):
+        return {}
+    counts = {f"{split}_sounds": len(data.split(split).sound_ids) for split in SPLITS}
+    return {**counts, **({"skipped_rows": data.skipped} if data.skipped else {})}
 
 
 def _record(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bastzoo.boards.columns import Column, Layout
 from bastzoo.boards.formats import Section, Value
@@ -49,6 +50,11 @@ class _Part:
         assert record.experiment is not None
         assert record.evaluation is not None
         return record.experiment, record.evaluation, record.protocol_version
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What the models' records note of recorded data, its splits among it."""
+        return next(record.notes for record in self.shown if record.experiment is not None)
 
     @property
     def seeds(self) -> list[int]:
@@ -152,7 +158,7 @@ def _introduction(part: _Part) -> list[str]:
     return [
         f"Environment {experiment.environment} ({rooms}), preset `{experiment.preset.name}`"
         f"{'' if experiment.precision == 'no' else f' in {experiment.precision}'}, "
-        f"{evaluation.clips:,} test clips: {data_words(experiment, evaluation)}; "
+        f"{evaluation.clips:,} test clips: {data_words(experiment, evaluation, part.notes)}; "
         f"{seed_words(part.seeds)}; protocol {protocol}. "
         "AD is the mean angular distance, in degrees.",
         "",

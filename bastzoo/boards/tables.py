@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from tabulate import tabulate
@@ -48,17 +48,30 @@ def labels(experiment: Experiment) -> tuple[str, str, str]:
     )
 
 
-def data_words(experiment: Experiment, evaluation: Evaluation) -> str:
-    """What was heard in a test, and what was trained on."""
+def data_words(
+    experiment: Experiment, evaluation: Evaluation, notes: Mapping[str, Any] | None = None
+) -> str:
+    """What was heard in a test, and what was trained on.
+
+    notes: of a record on recorded data; how many sounds its splits have.
+    """
     source, size = experiment.source, experiment.preset.data
     tested = len(evaluation.by_sound["sounds"])
     if source.layout != "rendered":
         what = {"bast": "recordings", "csv": "spectrograms"}[source.layout]
-        return f"{tested} sounds of recorded data (`{source.path}`), {what}"
+        trained = ""
+        if notes and "train_sounds" in notes:
+            trained = (
+                f". Trained on {notes['train_sounds']:,} other sounds, "
+                f"{notes.get('validation_sounds', 0):,} held out for validation"
+            )
+        return f"{tested} sounds of recorded data (`{source.path}`), {what}{trained}"
     words = [f"{tested} sounds that no model was trained on"]
     if experiment.condition.directions == "grid":
-        step = size.azimuth_step
-        words.append(f"{360 // step} azimuths in steps of {step}°")
+        step, heard = size.azimuth_step, len(evaluation.by_azimuth)
+        # A measured room has the azimuths that were measured in it.
+        of_grid = f"{360 // step} azimuths in steps of {step}°"
+        words.append(of_grid if heard in (0, 360 // step) else f"{heard} azimuths")
     if str(experiment.condition):
         words.append(str(experiment.condition))
     if source.own_listeners:

@@ -61,6 +61,7 @@ def test_a_rendered_folder_is_converted_once_and_trained_on_with_baselines(
     again = bastzoo("bench", *words, *ROW, *out, **cache)
     assert again.stderr.count("done before") == 6
     assert "recorded data" in again.stdout
+    assert "Trained on 24 other sounds, 1 held out for validation" in " ".join(again.stdout.split())
     done = bastzoo("evaluate", "vanilla-SUB", "--env", "RI01", *out, "--json", **cache)
     assert done.returncode == 0, done.stderr
     (result,) = json.loads(done.stdout)["evaluations"]
@@ -156,7 +157,13 @@ def test_faults_are_told_at_once_and_skipped_on_request(
     assert "2 faults in all; --skip-bad goes on without them." in refused.stderr
     done = bastzoo("train", *words, "--skip-bad", "--json", **cache)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["notes"] == {"skipped_rows": 2}
+    notes = json.loads(done.stdout)["notes"]
+    assert notes == {
+        "skipped_rows": 2,
+        "train_sounds": 24,
+        "validation_sounds": 1,
+        "test_sounds": 3,
+    }
 
 
 def test_info_has_a_form_for_nothing(clips: Path, tmp_path: Path, preset: str) -> None:
