@@ -14,6 +14,10 @@ from jaxtyping import Float, Real
 Angles = Real[np.ndarray, "..."] | Sequence[float | int] | float | int
 
 
+CREDIBLE_LEVELS = tuple(round(0.1 * level, 1) for level in range(1, 10))
+"""Probabilities of the caps whose radii a head that says how sure it is decodes to (`radii`)."""
+
+
 def direction_from_angles(
     azimuth_deg: Angles, elevation_deg: Angles = 0.0
 ) -> Float[np.ndarray, "... 3"]:

@@ -338,8 +338,8 @@ def resolve(
 
 
 def has_several_answers(head: Component) -> bool:
-    """Whether a head answers more than a direction."""
-    return any(name in head.gives for name in ("class_logits", "elevation"))
+    """Whether a head answers more than a direction: it brings loss terms of its own."""
+    return bool(head.terms)
 
 
 def digest(value: Any) -> str:

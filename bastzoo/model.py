@@ -10,11 +10,10 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from bastzoo.directions import CREDIBLE_LEVELS as CREDIBLE_LEVELS
 from bastzoo.errors import CombinationError
 from bastzoo.registry import Component
 
-CREDIBLE_LEVELS = tuple(round(0.1 * level, 1) for level in range(1, 10))
-"""Probabilities of the caps whose radii a head that says how sure it is decodes to (`radii`)."""
 
 
 @runtime_checkable

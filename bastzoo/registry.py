@@ -60,8 +60,11 @@ class Component:
     probe: `"module:function"` returning an `Availability`; it must be cheap and import no torch.
     parameters: keyword arguments fixed by the record; they win over the preset's sizes, and a preset's
         own `[parameters]` for the component win over both.
-    needs: names of the model outputs that a loss consumes.
-    gives: names of the outputs that a head produces.
+    needs: names of the model outputs that a loss consumes; for a head, names of the targets that it needs
+        of the data beside the direction (`class`, `elevation`, or one that an environment offers).
+    gives: names of the outputs of a head that losses can read.
+    terms: names of the loss terms that a head brings beside the loss of the direction.
+    sources: how many sources of a clip a head can answer; a parameter `slots` of a preset wins.
     blindness: what a model with this component provably cannot tell, keyed by integration and sharing
         (`{"ADD+SP": "left and right", ...}`); the tests assert it to the last bit.
     members: for a record that stands for a whole family, with a name that ends in `/*`:
@@ -84,6 +87,8 @@ class Component:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     gives: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
+    sources: int = 1
     blindness: Mapping[str, str] = field(default_factory=dict)
     members: str = ""
     budget: Mapping[str, float] = field(default_factory=dict)
@@ -116,7 +121,7 @@ class Component:
             )
         if not self.summary.strip():
             raise ComponentError(f"The {self.kind} {self.name!r} has no summary; give it one line.")
-        for plural in ("requires", "needs", "gives"):
+        for plural in ("requires", "needs", "gives", "terms"):
             if isinstance(getattr(self, plural), str):  # ("torch") instead of ("torch",)
                 raise ComponentError(
                     f"The {self.kind} {self.name!r} has a string as {plural!r}; "

@@ -31,7 +31,8 @@ def stepper(workbench: Workbench, head: str, backbone: str) -> Callable[[], None
         seed=0,
         condition=Condition(directions="sphere"),
     )
-    model, loss = workbench.build(experiment), workbench.loss(experiment)
+    model = workbench.build(experiment)
+    loss = workbench.loss(experiment, model)
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     batch = workbench.data_of(experiment).split("validation").take(torch.arange(64))
 

@@ -81,7 +81,7 @@ def train_run(
 
     def work() -> tuple[dict[str, Any], Fill]:
         model = workbench.build(experiment).to(workbench.device)
-        loss = workbench.loss(experiment)
+        loss = workbench.loss(experiment, model)
         training, validation = data.split("train"), data.split("validation")
         with deferred, _writing_checkpoints(store, checkpoints):
             result = train(
@@ -238,7 +238,7 @@ def _case_result(
         label=case.label,
         condition=case.condition,
         data_digest=data.digest,
-        evaluation=_evaluation(ask(clips), clips, workbench.environment_name(heard[0])),
+        evaluation=_evaluation(ask(clips), clips, workbench.environment_name(heard[0]), workbench),
     )
 
 
@@ -304,7 +304,7 @@ def baseline_run(
         baseline = _fitted(experiment, workbench)
         clips = data.waveforms("test")
         answers = localize_baseline(baseline, clips, batch=_EVALUATION_BATCH)
-        evaluation = _evaluation(answers, clips, experiment.environment)
+        evaluation = _evaluation(answers, clips, experiment.environment, workbench)
         return {"evaluation": evaluation}, partial(_fill, answers=answers)
 
     return _record(
@@ -391,11 +391,14 @@ def _evaluate(
     model: BinauralLocalizer, clips: ClipSet, environment: str, workbench: Workbench
 ) -> tuple[Answers, Evaluation]:
     answers = localize(model, clips, batch=_EVALUATION_BATCH, accelerator=workbench.accelerator)
-    return answers, _evaluation(answers, clips, environment)
+    return answers, _evaluation(answers, clips, environment, workbench)
 
 
-def _evaluation(answers: Answers, clips: ClipSet, environment: str) -> Evaluation:
-    return Evaluation(environment=environment, clips=len(clips), **score(answers, clips))
+def _evaluation(
+    answers: Answers, clips: ClipSet, environment: str, workbench: Workbench
+) -> Evaluation:
+    found = score(answers, clips, workbench.metrics)
+    return Evaluation(environment=environment, clips=len(clips), **found)
 
 
 def _training(result: TrainingResult) -> Training:

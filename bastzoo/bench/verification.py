@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,6 +17,7 @@ from bastzoo.bench.workbench import Workbench
 from bastzoo.data.batches import ClipSet
 from bastzoo.engine.evaluation import Answers, score
 from bastzoo.errors import BastzooError, RecordError
+from bastzoo.metrics.metric import Metric
 from bastzoo.model import parameter_count
 from bastzoo.records.record import Evaluation, RunRecord, Training
 from bastzoo.records.store import (
@@ -48,7 +49,7 @@ def faults_of(
     if path.name != record.name:
         yield f"the folder should be called {record.name}"
     if record.status == "finished":
-        yield from _predictions(record, path / PREDICTIONS_FILE)
+        yield from _predictions(record, path / PREDICTIONS_FILE, workbench.metrics)
         if record.training is not None:
             yield from _history(record.training, path / HISTORY_FILE)
         if record.experiment is not None and not is_stale:
@@ -71,7 +72,7 @@ def twice(store: RunStore) -> dict[str, list[str]]:
     return {key: names for key, names in folders.items() if len(names) > 1}
 
 
-def _predictions(record: RunRecord, path: Path) -> Iterator[str]:
+def _predictions(record: RunRecord, path: Path, metrics: Sequence[Metric]) -> Iterator[str]:
     assert record.evaluation is not None
     if not path.is_file():
         yield f"{path.name} is missing"
@@ -83,12 +84,11 @@ def _predictions(record: RunRecord, path: Path) -> Iterator[str]:
         yield f"{path.name} cannot be read ({error})"
         return
     lengths = {len(answers.directions), len(answers.targets), len(answers.sounds)}
-    clips = len(answers.slots["present"]) if answers.slots else len(answers.directions)
-    if len(lengths) > 1 or clips != record.evaluation.clips:
+    if len(lengths) > 1 or answers.clips != record.evaluation.clips:
         yield f"{path.name} does not hold the {record.evaluation.clips} clips of the record"
         return
     try:
-        found = score(answers, _split(record.evaluation, answers))
+        found = score(answers, _split(record.evaluation, answers), metrics)
     except Exception as error:
         yield f"no metrics can be computed from {path.name} ({error})"
         return

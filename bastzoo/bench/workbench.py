@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
@@ -22,7 +22,7 @@ from bastzoo.data.environments import Environment
 from bastzoo.data.listeners import SourceListeners
 from bastzoo.data.places import check_reach
 from bastzoo.data.rendered import RenderedData
-from bastzoo.directions import elevation_of
+from bastzoo.data.targets import ALWAYS_KNOWN, without_variety
 from bastzoo.errors import BastzooError, CombinationError, ComponentError, DataError, SetupError
 from bastzoo.experiment import (
     MODEL_KINDS,
@@ -35,19 +35,15 @@ from bastzoo.experiment import (
     resolve,
 )
 from bastzoo.model import BinauralLocalizer, build_localizer
-from bastzoo.registry import Component, Registry
+from bastzoo.metrics.registered import metrics_of
+from bastzoo.registry import Component, Registry, accepted
 from bastzoo.zoo.losses import Loss
-from bastzoo.zoo.slots import SlotLoss
-from bastzoo.zoo.task_losses import TaskLoss
 
 if TYPE_CHECKING:
     from bastzoo.acoustics.sounds.corpus import Corpus
     from bastzoo.data.recorded.convert import Progress
     from bastzoo.data.scenes import SceneData
-
-
-# How many sources the head `multi` answers unless a preset says otherwise.
-_SLOTS = 3
+    from bastzoo.metrics.metric import Metric
 
 
 class Workbench:
@@ -226,7 +222,9 @@ class Workbench:
         if self.source.layout == "csv":
             shape = self.data(environment, preset.data, condition, frontend).feature_shape
             parameters["frontend"] = {"shape": shape}
-        if "class_logits" in self.registry.get("head", combination.head).gives:
+        head = self.registry.get("head", combination.head)
+        self._check_targets(head, environment)
+        if "class" in head.needs:
             # Their names and their order belong to the model: another data set's would mean others.
             names = self._classes(environment, preset.data, condition, frontend)
             parameters["head"] = {"classes": list(names)}
@@ -247,15 +245,27 @@ class Workbench:
     def _check_sources(self, combination: Combination, preset: Preset, most: int) -> None:
         """Refuse clips of more sources than the head has answers."""
         head = self.registry.get("head", combination.head)
-        slots = preset.parameters_of(head).get("slots", _SLOTS) if "slots" in head.gives else 1
+        slots = preset.parameters_of(head).get("slots", head.sources) if head.sources > 1 else 1
         if most > slots:
             raise CombinationError(
                 f"Clips have up to {most} sources, and the head {head.name!r} answers {slots}; "
                 + (
                     f'give it more slots ([parameters."head.{head.name}"] in a preset file).'
-                    if "slots" in head.gives
+                    if head.sources > 1
                     else "use --head multi."
                 )
+            )
+
+    def _check_targets(self, head: Component, environment: str) -> None:
+        """Refuse a head that needs to know of clips what the data does not say."""
+        known = [*ALWAYS_KNOWN]
+        if self.source.layout == "rendered":
+            known += self.environment(environment).targets
+        if missing := [name for name in head.needs if name not in known]:
+            raise CombinationError(
+                f"The head {head.name!r} needs the target {', '.join(map(repr, missing))}, which the data "
+                f"of {environment} does not give (it gives {', '.join(known)}); use an environment that "
+                "does (`targets` of its Environment), or another head."
             )
 
     def _classes(
@@ -301,38 +311,29 @@ class Workbench:
             found = self.listeners.warnings(rooms, experiment.condition, experiment.preset.data)
             corpora = self._sounds(experiment.preset.data)
             found += corpora["train"].notes if corpora else ()
-        if "class_logits" in head.gives:
-            names = experiment.components["head"].parameters["classes"]
-            if len(names) == 1:
-                found.append(
-                    f"All clips are of one class, {names[0]!r}; every answer is right, and the class "
-                    "figures say nothing."
-                )
-        if "elevation" in head.gives:
-            directions = self.data_of(experiment).split("train").directions_seen()
-            heights = np.unique(np.round(elevation_of(directions), 3))
-            if len(heights) == 1:
-                found.append(
-                    f"All training clips are at one elevation, {heights[0]:g}°; how high a sound is "
-                    "cannot be learned from them."
-                )
+        if head.needs:
+            training = self.data_of(experiment).split("train")
+            found += [word for name in head.needs if (word := without_variety(name, training))]
         return found
 
-    def loss(self, experiment: Experiment) -> Loss:
-        """Build the loss of an experiment: on directions alone, or on all that its head answers."""
+    def loss(self, experiment: Experiment, model: BinauralLocalizer) -> Loss:
+        """Build the loss of an experiment: on directions alone, or as the model's head joins its terms."""
         localization: Loss = self.component("loss", experiment.components["loss"]).build()
         if experiment.tasks is None:
             return localization
-        head = self.registry.get("head", experiment.components["head"].name)
-        if "slots" in head.gives:
-            return SlotLoss(localization, cls_weight=experiment.tasks.cls_weight).to(self.device)
-        return TaskLoss(
-            localization,
-            gives=head.gives,
-            cls_weight=experiment.tasks.cls_weight,
-            elev_weight=experiment.tasks.elev_weight,
-            learned=experiment.tasks.weighting == "learned",
-        ).to(self.device)
+        join = getattr(model.head, "loss", None)
+        if join is None:
+            name = experiment.components["head"].name
+            raise ComponentError(
+                f"The head {name!r} names loss terms in its record and has no method `loss` that joins them."
+            )
+        joined: Loss = join(localization, **accepted(join, experiment.tasks.model_dump()))
+        return joined.to(self.device) if isinstance(joined, torch.nn.Module) else joined
+
+    @cached_property
+    def metrics(self) -> tuple[Metric, ...]:
+        """All metrics that can be had here, in the order of registration; later ones are added."""
+        return metrics_of(self.registry)
 
     def build(self, experiment: Experiment) -> BinauralLocalizer:
         """Build the untrained model of an experiment; its seed decides the weights."""

@@ -48,6 +48,8 @@ def data_digest(
     if environment.scenes is not None:
         values["scenes"] = {**asdict(environment.scenes), "version": SCENES_VERSION}
     # What came later is named only where it is used: the digests of plain data stay what they were.
+    if environment.targets:
+        values["targets"] = {name: dict(each) for name, each in environment.targets.items()}
     if corpora:
         values["corpus"] = {split: corpus.digest for split, corpus in corpora.items()}
     several = {split: list(own) for split, own in (listeners or {}).items()}

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bastzoo.acoustics.rooms.measured import MeasuredRoom
 from bastzoo.acoustics.rooms.shoebox import ANECHOIC, LECTURE_HALL, Room
 from bastzoo.conditions import WILD, Condition
+from bastzoo.errors import DataError
+
+
+_OWN = ("direction", "class", "directions", "classes", "present", "elevation")
+"""Targets that every data set gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +39,25 @@ class Environment:
     In a made one from every azimuth of the grid, in a measured one from where it was measured.
     scenes: rooms drawn by the thousand, in the place of `rooms`; every sound is then heard in some of them,
     from azimuths on no grid. condition: what is heard there where nobody asks for another condition.
+    targets: what else is known of a clip, for heads that answer it: by name, a number for each room (by its
+    name), `{"distance": {"near": 1.0, "far": 3.0}}`. Raises DataError where a room has none.
     """
 
     name: str
     rooms: tuple[Room | MeasuredRoom, ...] = ()
     scenes: Scenes | None = None
     condition: Condition = field(default_factory=Condition)
+    targets: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [room.name for room in self.rooms]
+        for target, values in self.targets.items():
+            if self.scenes is not None or sorted(values) != sorted(names) or target in _OWN:
+                raise DataError(
+                    f"The environment {self.name} gives the target {target!r} for "
+                    f"{', '.join(values) or 'no room'}; give one number for each of its rooms "
+                    f"({', '.join(names) or 'none'}), under a name other than {', '.join(_OWN)}."
+                )
 
 
 def ri01() -> Environment:

@@ -44,6 +44,7 @@ class RenderedClips:
 
     rooms: their names. places: room by room.
     noise_filters: for each listener `[2, 2, F]`, or None where no clip has noise.
+    targets: what else is known of a clip, by name: a number for each room, in their order.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class RenderedClips:
         condition: Condition,
         noise_filters: Tensor | None,
         device: torch.device | str,
+        targets: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         self.split: Split = split
         self.rooms = rooms
@@ -70,6 +72,12 @@ class RenderedClips:
         self.directions = self.place_directions[np.sort(first)]
         """Each direction that clips come from once, `[m, 3]`."""
         self._classes = torch.as_tensor(corpus.families, device=self.device)
+        self.known = {name: tuple(values) for name, values in (targets or {}).items()}
+        """What else is known of clips: for each target, a number a room."""
+        self._targets = {
+            name: torch.tensor(values, dtype=torch.float32, device=self.device)
+            for name, values in (targets or {}).items()
+        }
         self._directions = torch.as_tensor(
             self.place_directions, dtype=torch.float32, device=self.device
         )
@@ -114,7 +122,11 @@ class RenderedClips:
         )
         return Batch(
             inputs=clips,
-            targets={"direction": self._directions[place], "class": self._classes[sounds]},
+            targets={
+                "direction": self._directions[place],
+                "class": self._classes[sounds],
+                **self._known_of(place),
+            },
             sounds=sounds,
             rooms=self._room[place],
         )
@@ -154,10 +166,15 @@ class RenderedClips:
                 "directions": torch.where(present[..., None], directions, torch.nan),
                 "classes": torch.where(present, classes, -1),
                 "present": present,
+                **self._known_of(place),
             },
             sounds=sounds,
             rooms=self._room[place],
         )
+
+    def _known_of(self, place: Int[Tensor, " B"]) -> dict[str, Tensor]:
+        """The further targets of clips, `[B]`."""
+        return {name: values[self._room[place]] for name, values in self._targets.items()}
 
     def _noise(self, indices: Int[Tensor, " B"], listeners: Int[Tensor, " B"]) -> dict[str, Any]:
         if self._noise_filters is None:
@@ -275,6 +292,10 @@ class RenderedData:
             condition=self.condition,
             noise_filters=torch.stack(filters) if filters else None,
             device=self.device,
+            targets={
+                name: [values[room.name] for room in self.environment.rooms]
+                for name, values in self.environment.targets.items()
+            },
         )
 
 

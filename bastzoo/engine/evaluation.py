@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,17 +18,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
 from bastzoo.data.batches import Batch, ClipSet
-from bastzoo.metrics.calibration import calibration_metrics
-from bastzoo.metrics.classes import by_class, confusion, task_metrics
-from bastzoo.metrics.localization import (
-    ad_by_sound,
-    angular_distance,
-    azimuth_curve,
-    localization_metrics,
-)
-from bastzoo.metrics.sources import source_metrics
+from bastzoo.errors import ComponentError
+from bastzoo.metrics.catalogue import BUILT_IN
+from bastzoo.metrics.localization import ad_by_sound, angular_distance, azimuth_curve
+from bastzoo.metrics.metric import Metric, definitions, figures
 from bastzoo.model import parameter_count
-from bastzoo.zoo.slots import match, sources_of
+
+
+_PLAIN = ("directions", "targets", "raw", "sounds", "rooms")
+
+# What predictions of earlier versions call them.
+_NOW_CALLED = {"classes": "class", "labels": "true_class"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,9 @@ class Answers:
     directions, targets: `[n, 3]` unit vectors; a row of NaN for no direction.
     raw: `[n, k]`, the vector as the network gave it, or None for a method that has none.
     sounds, rooms: `[n]`, positions within the split.
-    classes, labels: `[n]`, positions of the class that was answered and of the true one; None for a
-        model that says nothing of classes.
-    radii: `[n, 9]`, degrees, of a model that says how sure it is (`engine.calibration`).
-    slots: of a model that answers several sources, what it answered of each clip and what was there
-        (the arguments of `source_metrics`). Then every source is a row of the arrays above, with the
-        answer of the slot that fits it best.
+    more: what else the head answered, by name, and what it should have, `true_` before the name: `class`
+        and `true_class`, `radii`. Arrays with rows of their own share a prefix, and have an array
+        `PREFIX_rooms`: those of a model of several sources, whose every source is a row above, are `slots_`.
     """
 
     directions: np.ndarray
@@ -51,29 +48,40 @@ class Answers:
     raw: np.ndarray | None
     sounds: np.ndarray
     rooms: np.ndarray
-    classes: np.ndarray | None = None
-    labels: np.ndarray | None = None
-    radii: np.ndarray | None = None
-    slots: dict[str, np.ndarray] | None = None
+    more: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def clips(self) -> int:
+        """How many clips there are; arrays with rows of their own have one a clip."""
+        own = [value for name, value in self.more.items() if name.endswith("_rooms")]
+        return len(own[0]) if own else len(self.directions)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All of it as named arrays, for a file."""
-        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "slots"}
-        found = {name: value for name, value in plain.items() if value is not None}
-        return {**found, **{f"slots_{n}": value for n, value in (self.slots or {}).items()}}
+        """All of it as named arrays, for a file and for metrics."""
+        plain = {name: getattr(self, name) for name in _PLAIN}
+        return {**{name: value for name, value in plain.items() if value is not None}, **self.more}
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Answers:
-        """What `arrays` gave. Raises TypeError when something is missing or unknown."""
-        slots = {n.removeprefix("slots_"): v for n, v in arrays.items() if n.startswith("slots_")}
-        plain = {n: v for n, v in arrays.items() if not n.startswith("slots_")}
-        given: dict[str, Any] = {"raw": None, "slots": slots or None, **plain}
-        return cls(**given)
+        """What `arrays` gave. Raises TypeError when something is missing."""
+        plain: dict[str, Any] = {n: v for n, v in arrays.items() if n in _PLAIN}
+        more = {_NOW_CALLED.get(n, n): v for n, v in arrays.items() if n not in _PLAIN}
+        return cls(**{"raw": None, **plain}, more=more)
+
+    def in_room(self, room: int) -> dict[str, np.ndarray]:
+        """The arrays of one room."""
+        found = self.arrays()
+        prefixes = {n.removesuffix("rooms"): v for n, v in self.more.items() if n.endswith("_rooms")}
+
+        def rooms_of(name: str) -> np.ndarray:
+            return next((v for p, v in prefixes.items() if name.startswith(p)), self.rooms)
+
+        return {name: value[rooms_of(name) == room] for name, value in found.items()}
 
 
 @torch.inference_mode()
 def localize(model: nn.Module, clips: ClipSet, *, batch: int, accelerator: Accelerator) -> Answers:
-    """Ask a model for the direction of every clip of a split.
+    """Ask a model for the direction of every clip of a split, and for all else that its head answers.
 
     Several processes of one training share the clips, and each gets the answers to all of them.
     """
@@ -84,48 +92,39 @@ def localize(model: nn.Module, clips: ClipSet, *, batch: int, accelerator: Accel
         with accelerator.autocast():
             outputs = model(part.inputs)
         outputs = {name: value.float() for name, value in outputs.items()}
-        decoded = head.decode(outputs)
-        if "directions" in decoded:
-            _add_sources(rows, outputs, decoded, part)
-            continue
-        rows["directions"].append(decoded["direction"])
-        rows["targets"].append(part.targets["direction"])
-        rows["sounds"].append(part.sounds)
-        rows["rooms"].append(part.rooms)
-        if "vector" in outputs:
-            rows["raw"].append(outputs["vector"])
-        if "radii" in decoded:
-            rows["radii"].append(decoded["radii"])
-        if "class" in decoded:
-            rows["classes"].append(decoded["class"])
-            rows["labels"].append(part.targets["class"])
+        for name, value in collected(head, outputs, part).items():
+            rows[name].append(value)
     found: dict[str, Any] = {
         name: _gathered(torch.cat(parts).cpu().numpy(), accelerator) for name, parts in rows.items()
     }
     return Answers.of_arrays(found)
 
 
-def _add_sources(
-    rows: dict[str, list[torch.Tensor]],
-    outputs: Mapping[str, torch.Tensor],
-    decoded: Mapping[str, torch.Tensor],
-    part: Batch,
-) -> None:
-    """Add a row for each source, answered by the slot that is matched to it."""
-    targets = sources_of(part.targets)
-    clips, sources = targets["present"].nonzero(as_tuple=True)
-    slots = match(outputs, targets)[clips, sources]
-    rows["directions"].append(decoded["directions"][clips, slots])
-    rows["targets"].append(targets["directions"][clips, sources])
-    rows["classes"].append(decoded["classes"][clips, slots])
-    rows["labels"].append(targets["classes"][clips, sources])
-    rows["sounds"].append(part.sounds[clips])
-    rows["rooms"].append(part.rooms[clips])
-    rows["raw"].append(outputs["slot_vector"][clips, slots])
-    for name in ("directions", "classes", "present"):
-        rows[f"slots_{name}"].append(decoded[name])
-        rows[f"slots_target_{name}"].append(targets[name])
-    rows["slots_rooms"].append(part.rooms)
+def collected(head: Any, outputs: Mapping[str, torch.Tensor], part: Batch) -> dict[str, torch.Tensor]:
+    """The rows of a batch: as the head collects them, or else all that it decodes, beside what was true."""
+    decoded = head.decode(outputs)
+    rows = {
+        "directions": decoded["direction"],
+        "targets": part.targets["direction"],
+        "sounds": part.sounds,
+        "rooms": part.rooms,
+    }
+    if "vector" in outputs:
+        rows["raw"] = outputs["vector"]
+    if hasattr(head, "collect"):
+        own = head.collect(rows, outputs=outputs, decoded=decoded, targets=part.targets)
+        return {**rows, **own}
+    for name, value in decoded.items():
+        if name in rows:
+            raise ComponentError(
+                f"The head decodes to {name!r}, which is the name of an array that every answer has; "
+                "call it otherwise."
+            )
+        if name != "direction":
+            rows[name] = value
+            if name in part.targets:
+                rows[f"true_{name}"] = part.targets[name]
+    return rows
 
 
 def _share(clips: ClipSet, batch: int, accelerator: Accelerator) -> Iterator[Batch]:
@@ -158,56 +157,36 @@ def localize_baseline(baseline: Any, clips: ClipSet, *, batch: int) -> Answers:
     return Answers(directions, targets, None, sounds, rooms)
 
 
-def score(answers: Answers, clips: ClipSet) -> dict[str, Any]:
-    """Every metric of the protocol that these answers allow.
+def score(
+    answers: Answers, clips: ClipSet, metrics: Sequence[Metric] = BUILT_IN
+) -> dict[str, Any]:
+    """Every metric that these answers allow.
 
     Returns `metrics` over all clips, `by_room` (the same for each room), `by_azimuth` (the curve) and
-    `by_sound` (ids, mean AD and clips of each sound: what the bootstrap resamples). Of answers with
-    classes also `by_class` (a table) and `confusion` (rows: true classes, columns: answered ones).
+    `by_sound` (ids, mean AD and clips of each sound: what the bootstrap resamples), `definitions` of
+    figures that records of the first versions did not have, and the tables of the metrics.
     """
     ad = angular_distance(answers.directions, answers.targets)
     sounds, means, counts = ad_by_sound(ad, answers.sounds)
-    return {
-        "metrics": _metrics(answers, None),
-        "by_room": {name: _metrics(answers, room) for room, name in enumerate(clips.rooms)},
+    arrays = answers.arrays()
+    fitting = [metric for metric in metrics if metric.fits(arrays)]
+    found: dict[str, Any] = {
+        "metrics": figures(fitting, arrays),
+        "by_room": {
+            name: figures(fitting, answers.in_room(room)) for room, name in enumerate(clips.rooms)
+        },
         "by_azimuth": azimuth_curve(answers.directions, answers.targets),
         "by_sound": {
             "sounds": [clips.sound_ids[i] for i in sounds],
             "ad_mean": [float(m) for m in means],
             "clips": [int(c) for c in counts],
         },
-        **_class_tables(answers, clips),
     }
-
-
-def _class_tables(answers: Answers, clips: ClipSet) -> dict[str, Any]:
-    if answers.classes is None or answers.labels is None:
-        return {}
-    what = {"classes": answers.classes, "labels": answers.labels}
-    return {
-        "by_class": by_class(answers.directions, answers.targets, names=clips.classes, **what),
-        "confusion": confusion(**what, count=len(clips.classes)).tolist(),
-    }
-
-
-def _metrics(answers: Answers, room: int | None) -> dict[str, Any]:
-    """Figures over all clips, or those of one room."""
-    which: Any = slice(None) if room is None else answers.rooms == room
-    where = answers.directions[which], answers.targets[which]
-    found = localization_metrics(
-        *where,
-        raw=None if answers.raw is None else answers.raw[which],
-        sounds=answers.sounds[which],
-    )
-    if answers.classes is not None and answers.labels is not None:
-        found |= task_metrics(*where, classes=answers.classes[which], labels=answers.labels[which])
-    if answers.radii is not None:
-        found |= calibration_metrics(*where, answers.radii[which])
-    if answers.slots is not None:
-        slots = dict(answers.slots)
-        rooms = slots.pop("rooms")
-        clips: Any = slice(None) if room is None else rooms == room
-        found |= source_metrics(**{name: value[clips] for name, value in slots.items()})
+    for metric in fitting:
+        if metric.tables is not None:
+            found |= metric.tables(arrays, clips.classes)
+    if told := definitions(fitting, arrays):
+        found["definitions"] = told
     return found
 
 

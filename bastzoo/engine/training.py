@@ -25,7 +25,7 @@ from bastzoo.engine.evaluation import localize
 from bastzoo.engine.observer import Observer, Silent
 from bastzoo.errors import TrainingError
 from bastzoo.experiment import Recipe
-from bastzoo.metrics.localization import angular_distance
+from bastzoo.metrics.localization import angular_distance, counted
 
 Loss = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
 
@@ -283,7 +283,7 @@ def _validation_ad(
 ) -> float:
     answers = localize(model, validation, batch=batch, accelerator=accelerator)
     ad = angular_distance(answers.directions, answers.targets)
-    return float(ad.mean())
+    return float(counted(ad).mean())
 
 
 def _validations_since(result: TrainingResult) -> int:

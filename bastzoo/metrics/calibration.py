@@ -10,8 +10,11 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from bastzoo.directions import CREDIBLE_LEVELS
 from bastzoo.metrics.localization import Metrics, angular_distance, counted
-from bastzoo.model import CREDIBLE_LEVELS
+
+LEVELS = tuple(round(100 * level) for level in CREDIBLE_LEVELS)
+"""Those of the caps, in percent."""
 
 
 def calibration_metrics(

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from bastzoo.conditions import Condition, DataSource
 from bastzoo.experiment import DataSize, Experiment, ResolvedComponent, digest
@@ -40,10 +46,25 @@ class BaselineExperiment(_Strict):
         return f"{self.component.name} on {self.environment}{heard}"
 
 
+class Definition(_Strict):
+    """What a figure of a metric is (`bastzoo.metrics.metric.Figure`), so that a record can be read alone.
+
+    version: of the definition. of_head: whether it is of something that only some heads answer.
+    """
+
+    words: str
+    definition: str
+    unit: str = ""
+    better: Literal["lower", "higher", ""] = "lower"
+    version: int = 1
+    of_head: bool = False
+
+
 class Evaluation(_Strict):
     """Metrics of one split (docs/protocol.md), in all, by room, by azimuth and by sound.
 
     by_class, confusion: of runs that say what a sound was; a row of `confusion` is a true class.
+    definitions: what figures mean that the first records did not have, or had by another definition.
     """
 
     environment: str
@@ -55,6 +76,15 @@ class Evaluation(_Strict):
     by_sound: dict[str, list[Any]]
     by_class: dict[str, dict[str, float | int | None]] | None = None
     confusion: list[list[int]] | None = None
+    definitions: dict[str, Definition] = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, form: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the definitions out where there are none: earlier versions read such records too."""
+        found: dict[str, Any] = form(self)
+        if not self.definitions:
+            found.pop("definitions", None)
+        return found
 
 
 class Training(_Strict):

@@ -28,6 +28,7 @@ _GIVES = {
     "elevation": "elevation",
     "class": "class_logits",
 }
+_TASKS = ("elevation", "class")
 
 # Exact for every backbone whose ear encoder is a function of one ear alone.
 _BLINDNESS = {
@@ -194,6 +195,8 @@ def bastzoo_heads() -> list[Component]:
                 licence=_LICENCE,
                 parameters={"parts": list(parts)},
                 gives=tuple(_GIVES[part] for part in parts),
+                needs=tuple(part for part in parts if part in _TASKS),
+                terms=tuple(part for part in parts if part in _TASKS),
             )
             for parts, summary in several
         ),
@@ -221,7 +224,10 @@ def bastzoo_heads() -> list[Component]:
             summary="several sources at a time: slots of direction, class and presence",
             citation="after Carion et al., DETR, arXiv:2005.12872 (2020)",
             licence=_LICENCE,
-            gives=("vector", "class_logits", "slots"),
+            gives=("vector",),
+            needs=("class",),
+            terms=("class", "presence"),
+            sources=3,
         ),
     ]
 

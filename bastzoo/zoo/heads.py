@@ -13,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from bastzoo.errors import ComponentError
+from bastzoo.zoo.losses import Loss
+from bastzoo.zoo.task_losses import TaskLoss, Term, class_loss, elevation_loss
 
 
 class _Part(nn.Module):
@@ -154,6 +156,33 @@ class Several(nn.Module):
         if "elevation" in found:
             found["direction"] = _raised(found["direction"], found.pop("elevation"))
         return found
+
+    def loss(
+        self,
+        localization: Loss,
+        *,
+        cls_weight: float = 1.0,
+        elev_weight: float = 0.1,
+        weighting: str = "fixed",
+    ) -> TaskLoss:
+        """The localization loss, and cross-entropy of the class (nats) and squared error of the elevation
+        (degrees²) where it answers them; `weighting` is `fixed` or `learned`.
+        """
+        terms = (
+            Term(
+                "class",
+                lambda outputs, targets: class_loss(outputs["class_logits"], targets["class"]),
+                cls_weight,
+                categorical=True,
+            ),
+            Term(
+                "elevation",
+                lambda outputs, targets: elevation_loss(outputs["elevation"], targets["direction"]),
+                elev_weight,
+            ),
+        )
+        answered = [term for term in terms if f"answer_{term.name}" in self.parts]
+        return TaskLoss(localization, answered, learned=weighting == "learned")
 
 
 def _raised(flat: Float[Tensor, "B 3"], elevation: Float[Tensor, " B"]) -> Float[Tensor, "B 3"]:

@@ -72,6 +72,38 @@ class Slots(nn.Module):
         }
 
 
+    @staticmethod
+    def loss(localization: Loss, *, cls_weight: float = 1.0) -> SlotLoss:
+        """Where, what and how many, over slots that are matched to sources."""
+        return SlotLoss(localization, cls_weight=cls_weight)
+
+    @staticmethod
+    def collect(
+        rows: Mapping[str, Tensor],
+        *,
+        outputs: Mapping[str, Tensor],
+        decoded: Mapping[str, Tensor],
+        targets: Mapping[str, Tensor],
+    ) -> dict[str, Tensor]:
+        """A row for each source, answered by the slot that is matched to it; and every slot of each clip."""
+        targets = sources_of(targets)
+        clips, sources = targets["present"].nonzero(as_tuple=True)
+        slots = match(outputs, targets)[clips, sources]
+        found = {
+            "directions": decoded["directions"][clips, slots],
+            "targets": targets["directions"][clips, sources],
+            "class": decoded["classes"][clips, slots],
+            "true_class": targets["classes"][clips, sources],
+            "sounds": rows["sounds"][clips],
+            "rooms": rows["rooms"][clips],
+            "raw": outputs["slot_vector"][clips, slots],
+        }
+        for name in ("directions", "classes", "present"):
+            found[f"slots_{name}"] = decoded[name]
+            found[f"slots_target_{name}"] = targets[name]
+        return {**found, "slots_rooms": rows["rooms"]}
+
+
 def sources_of(targets: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """The targets of all sources; of data with one source a clip, that one."""
     if "directions" in targets:

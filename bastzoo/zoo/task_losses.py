@@ -1,8 +1,9 @@
-"""One loss of several: where it was, what it was, how high, each with its weight."""
+"""One loss of several: that of the direction, and a term for everything else that a head answers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -12,61 +13,52 @@ from torch.nn import functional
 from bastzoo.zoo.losses import Loss
 
 
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A term of a loss: what one output of a head should be.
+
+    name: what is answered. value: `(outputs, targets) -> scalar`. weight: its factor; that of the loss of
+    the direction is 1. categorical: whether the answer is a choice (cross-entropy) instead of a number.
+    """
+
+    name: str
+    value: Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
+    weight: float = 1.0
+    categorical: bool = False
+
+
 class TaskLoss(nn.Module):
-    """A localization loss, plus cross-entropy of the class, plus squared error of the elevation.
+    """A localization loss, plus the terms of a head's further answers, each with its weight.
 
     localization: any loss on `outputs["vector"]`; its weight is 1.
-    gives: the outputs of the head: `class_logits` and `elevation` are scored where they are among them.
-    cls_weight, elev_weight: of the cross-entropy in nats and of the mean squared error in degrees².
     learned: whether each task's weight is learned, by its homoscedastic uncertainty (Kendall, Gal,
         Cipolla, CVPR 2018, arXiv:1705.07115). Then the module has one parameter a task, the logarithm
         of its variance, which begins at 0.
     """
 
     def __init__(
-        self,
-        localization: Loss,
-        *,
-        gives: Sequence[str],
-        cls_weight: float = 1.0,
-        elev_weight: float = 0.1,
-        learned: bool = False,
+        self, localization: Loss, terms: Sequence[Term], *, learned: bool = False
     ) -> None:
         super().__init__()
         self.localization = localization
-        weights = {"class_logits": cls_weight, "elevation": elev_weight}
-        self.weights = {"vector": 1.0, **{n: w for n, w in weights.items() if n in gives}}
-        self.log_variance = nn.Parameter(torch.zeros(len(self.weights))) if learned else None
+        self.terms = (Term("direction", localization), *terms)
+        self.log_variance = nn.Parameter(torch.zeros(len(self.terms))) if learned else None
 
     def forward(
         self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
     ) -> Float[Tensor, ""]:
-        """Return the weighted sum.
-
-        targets: `direction` `[B, 3]` and `class` `[B]`. With learned weights it can be below zero.
-        """
-        total = torch.zeros((), device=outputs["vector"].device)
-        for number, (task, weight) in enumerate(self.weights.items()):
-            value = weight * self.parts[task](self, outputs, targets)
+        """Return the weighted sum. With learned weights it can be below zero."""
+        total = torch.zeros((), device=targets["direction"].device)
+        for number, term in enumerate(self.terms):
+            value = term.weight * term.value(outputs, targets)
             if self.log_variance is not None:
                 spread = self.log_variance[number]
                 # A likelihood's exponent is divided by twice the variance for a continuous answer, by the
                 # variance for a class; its normalisation adds half the logarithm of the variance.
-                share = 1.0 if task == "class_logits" else 0.5
+                share = 1.0 if term.categorical else 0.5
                 value = share * torch.exp(-spread) * value + 0.5 * spread
             total = total + value
         return total
-
-    def _where(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
-        return self.localization(outputs, targets)
-
-    def _what(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
-        return class_loss(outputs["class_logits"], targets["class"])
-
-    def _how_high(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
-        return elevation_loss(outputs["elevation"], targets["direction"])
-
-    parts = {"vector": _where, "class_logits": _what, "elevation": _how_high}  # noqa: RUF012
 
 
 def class_loss(logits: Float[Tensor, "B C"], labels: Int[Tensor, " B"]) -> Float[Tensor, ""]:
