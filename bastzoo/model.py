@@ -15,7 +15,6 @@ from bastzoo.errors import CombinationError
 from bastzoo.registry import Component
 
 
-
 @runtime_checkable
 class Frontend(Protocol):
     """A module from clips `[B, 2, N]` to features `[B, 2, C, F, T]`."""

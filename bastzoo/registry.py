@@ -28,6 +28,7 @@ KINDS = (
     "baseline",
     "executor",
     "dataset",
+    "metric",
 )
 
 _TARGET = re.compile(r"[\w.]+:[\w.]+")

@@ -144,6 +144,12 @@ def check_dataset(component: Component) -> None:
     assert [file.path for file in index.files] == ["ann.sofa", "bob.sofa"]
 
 
+def check_metric(component: Component) -> None:
+    metric = component.build()
+    arrays = {"directions": DIRECTIONS.numpy(), "targets": -DIRECTIONS.numpy()}
+    assert metric.compute(arrays) == {"far_off": 1.0}
+
+
 CHECKS: dict[str, Callable[[Component], Any]] = {
     "backbone": check_backbone,
     "integration": check_integration,
@@ -154,6 +160,7 @@ CHECKS: dict[str, Callable[[Component], Any]] = {
     "baseline": check_baseline,
     "executor": check_executor,
     "dataset": check_dataset,
+    "metric": check_metric,
 }
 
 

@@ -208,10 +208,11 @@ class Tuning:
             stop=lambda: stopping.signal if stopping else 0,
         )
         data = workbench.data_of(self.experiment)
+        model = workbench.build(self.experiment).to(workbench.device)
         try:
             result = train(
-                workbench.build(self.experiment).to(workbench.device),
-                workbench.loss(self.experiment),
+                model,
+                workbench.loss(self.experiment, model),
                 recipe=recipe,
                 training=data.split("train"),
                 validation=data.split("validation"),

@@ -116,8 +116,9 @@ def _split(evaluation: Evaluation, answers: Answers) -> ClipSet:
 
 def _differences(evaluation: Evaluation, found: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """Where, what the record says, and what was found, for the first difference of each part."""
+    recorded = evaluation.model_dump()
     for part, now in found.items():
-        yield from list(_differing(part, getattr(evaluation, part), now))[:1]
+        yield from list(_differing(part, recorded.get(part), now))[:1]
 
 
 def _differing(where: str, then: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:

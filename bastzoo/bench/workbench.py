@@ -34,8 +34,8 @@ from bastzoo.experiment import (
     Tasks,
     resolve,
 )
-from bastzoo.model import BinauralLocalizer, build_localizer
 from bastzoo.metrics.registered import metrics_of
+from bastzoo.model import BinauralLocalizer, build_localizer
 from bastzoo.registry import Component, Registry, accepted
 from bastzoo.zoo.losses import Loss
 

@@ -12,6 +12,7 @@ from bastzoo.boards.rows import Row, mean
 from bastzoo.boards.tables import degrees, percent
 from bastzoo.errors import SetupError
 from bastzoo.experiment import Combination
+from bastzoo.metrics.catalogue import BUILT_IN
 from bastzoo.registry import unknown_name
 
 Value = str | int | float | None
@@ -68,7 +69,8 @@ class Layout:
         if self.columns is not None:
             return list(self.columns)
         several = any(len(row.records) > 1 for row in models)
-        return [COLUMNS[key] for key in _USUAL if several or key not in _OF_SEVERAL_SEEDS]
+        usual = [COLUMNS[key] for key in _USUAL if several or key not in _OF_SEVERAL_SEEDS]
+        return [*usual, *figures_of_heads(models)]
 
     def sorted(self, models: Sequence[Row]) -> list[Row]:
         """Rows in the wanted order; those without a value come last, equal ones stay as they are."""
@@ -84,8 +86,35 @@ class Layout:
 def find_column(name: str) -> Column:
     """Look a column up, without case. Raises SetupError for an unknown name."""
     if name.lower() not in COLUMNS:
+        for metric in BUILT_IN:
+            if (figure := metric.figures.get(name.lower())) is not None:
+                return _metric(
+                    name.lower(), *_words_and_form(figure.words, figure.unit, name.lower())
+                )
         raise SetupError(unknown_name("column", name, [*COLUMNS]))
     return COLUMNS[name.lower()]
+
+
+def figures_of_heads(models: Sequence[Row]) -> list[Column]:
+    """A column for each figure of what only some heads answer, as the records themselves define it."""
+    found: dict[str, Column] = {}
+    for row in models:
+        for record in row.records:
+            told = record.evaluation.definitions if record.evaluation else {}
+            for name, figure in told.items():
+                if figure.of_head and name not in found:
+                    found[name] = _metric(name, *_words_and_form(figure.words, figure.unit, name))
+    return list(found.values())
+
+
+def _words_and_form(
+    words: str, unit: str, name: str
+) -> tuple[str, str, Callable[[float | None], str]]:
+    """What `_metric` takes of a figure: header, name in the record, how it is written."""
+    header = words[:1].upper() + words[1:]
+    if unit in ("°", "%"):
+        return header, name, degrees if unit == "°" else percent
+    return header, name, lambda value: _shown(value, lambda x: f"{x:.3g} {unit}".rstrip())
 
 
 def _sort_key(value: Value) -> tuple[float, str]:

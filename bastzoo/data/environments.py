@@ -10,7 +10,6 @@ from bastzoo.acoustics.rooms.shoebox import ANECHOIC, LECTURE_HALL, Room
 from bastzoo.conditions import WILD, Condition
 from bastzoo.errors import DataError
 
-
 _OWN = ("direction", "class", "directions", "classes", "present", "elevation")
 """Targets that every data set gives."""
 

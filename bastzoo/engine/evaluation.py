@@ -24,7 +24,6 @@ from bastzoo.metrics.localization import ad_by_sound, angular_distance, azimuth_
 from bastzoo.metrics.metric import Metric, definitions, figures
 from bastzoo.model import parameter_count
 
-
 _PLAIN = ("directions", "targets", "raw", "sounds", "rooms")
 
 # What predictions of earlier versions call them.
@@ -71,7 +70,9 @@ class Answers:
     def in_room(self, room: int) -> dict[str, np.ndarray]:
         """The arrays of one room."""
         found = self.arrays()
-        prefixes = {n.removesuffix("rooms"): v for n, v in self.more.items() if n.endswith("_rooms")}
+        prefixes = {
+            n.removesuffix("rooms"): v for n, v in self.more.items() if n.endswith("_rooms")
+        }
 
         def rooms_of(name: str) -> np.ndarray:
             return next((v for p, v in prefixes.items() if name.startswith(p)), self.rooms)
@@ -100,7 +101,9 @@ def localize(model: nn.Module, clips: ClipSet, *, batch: int, accelerator: Accel
     return Answers.of_arrays(found)
 
 
-def collected(head: Any, outputs: Mapping[str, torch.Tensor], part: Batch) -> dict[str, torch.Tensor]:
+def collected(
+    head: Any, outputs: Mapping[str, torch.Tensor], part: Batch
+) -> dict[str, torch.Tensor]:
     """The rows of a batch: as the head collects them, or else all that it decodes, beside what was true."""
     decoded = head.decode(outputs)
     rows = {
@@ -157,9 +160,7 @@ def localize_baseline(baseline: Any, clips: ClipSet, *, batch: int) -> Answers:
     return Answers(directions, targets, None, sounds, rooms)
 
 
-def score(
-    answers: Answers, clips: ClipSet, metrics: Sequence[Metric] = BUILT_IN
-) -> dict[str, Any]:
+def score(answers: Answers, clips: ClipSet, metrics: Sequence[Metric] = BUILT_IN) -> dict[str, Any]:
     """Every metric that these answers allow.
 
     Returns `metrics` over all clips, `by_room` (the same for each room), `by_azimuth` (the curve) and

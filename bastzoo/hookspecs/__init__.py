@@ -20,6 +20,7 @@ from bastzoo.hookspecs.networks import (
     bastzoo_integrations,
     bastzoo_losses,
 )
+from bastzoo.hookspecs.questions import bastzoo_metrics
 from bastzoo.hookspecs.worlds import bastzoo_datasets, bastzoo_environments
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "bastzoo_heads",
     "bastzoo_integrations",
     "bastzoo_losses",
+    "bastzoo_metrics",
     "hookimpl",
     "hookspec",
 ]
@@ -47,5 +49,6 @@ KIND_OF_HOOK = {
     "bastzoo_baselines": "baseline",
     "bastzoo_executors": "executor",
     "bastzoo_datasets": "dataset",
+    "bastzoo_metrics": "metric",
 }
 """The kind of component that each hook returns."""

@@ -185,9 +185,11 @@ def bastzoo_heads() -> list[Component]:  # type: ignore[empty-body]
     outputs. `vector`, `[B, 2]` or `[B, 3]`, is what the built-in losses read. `parameters` are
     keyword arguments that the record fixes.
 
-    A head that also says what a sound was or how high gives `class_logits` (`[B, C]`) or `elevation`
-    (`[B]`, degrees): these are scored beside the localization loss (docs/multitask.md). It is called
-    with `classes`, the names that the data gives, and `decode` returns `class` (`[B]`, positions) too.
+    A head that answers more brings what belongs to it. Its record says what it `needs` to know of clips
+    (`class`: then it is built with `classes`, their names; `elevation`; or a target that the environment
+    offers), which loss `terms` it brings, and how many `sources` it can answer. Its method
+    `loss(localization)` joins the user's loss and its terms, `decode` returns all that it answers by name,
+    and a metric scores that. `collect` says which rows these are where a row is not a clip.
     A head that knows how sure it is decodes to `radii` too, `[B, 9]`, degrees: how far the true
     direction lies at most with the probabilities of `bastzoo.model.CREDIBLE_LEVELS`.
 

@@ -48,7 +48,9 @@ def _sources(arrays: Arrays) -> Figures:
 
 
 _F20 = {
-    "f20": Figure("F20: right class within 20°", "F1 of sources of the right class within 20°", "%", "higher"),
+    "f20": Figure(
+        "F20: right class within 20°", "F1 of sources of the right class within 20°", "%", "higher"
+    ),
     "er20": Figure("ER20", "substitutions, deletions and insertions for each source"),
 }
 
@@ -68,17 +70,24 @@ def localization() -> Metric:
             "acc_5": Figure("ACC@5", "share of answers within 5°", "%", "higher"),
             "acc_10": Figure("ACC@10", "share of answers within 10°", "%", "higher"),
             "acc_20": Figure("ACC@20", "share of answers within 20°", "%", "higher"),
-            "lateral_error": Figure("lateral error", "mean error of the angle from the median plane", "°"),
+            "lateral_error": Figure(
+                "lateral error", "mean error of the angle from the median plane", "°"
+            ),
             "front_back_rate": Figure(
                 "front-back rate", "share of answers in the other half, front or back", "%"
             ),
             "left_right_rate": Figure("left-right rate", "share of answers on the other side", "%"),
             "folded_ad": Figure("folded AD", "mean angle, front and back taken for the same", "°"),
             "hemifield_gap": Figure(
-                "hemifield gap, left - right", "mean angle of targets on the left minus right", "°", ""
+                "hemifield gap, left - right",
+                "mean angle of targets on the left minus right",
+                "°",
+                "",
             ),
             "hemifield_gap_p": Figure("  its p value", "paired t test over sounds", better=""),
-            "elevation_error": Figure("elevation error", "mean absolute error of the elevation", "°"),
+            "elevation_error": Figure(
+                "elevation error", "mean absolute error of the elevation", "°"
+            ),
         },
     )
 
@@ -95,7 +104,9 @@ def classes() -> Metric:
             "macro_f1": Figure("macro F1", "mean F1 of the classes that occur", "%", "higher"),
             "azimuth_error": Figure("azimuth error", "mean absolute error of the azimuth", "°"),
             "azimuth_error_right_class": Figure(
-                "azimuth error where the class is right", "the same of answers with the right class", "°"
+                "azimuth error where the class is right",
+                "the same of answers with the right class",
+                "°",
             ),
             **_F20,
         },
@@ -118,9 +129,13 @@ def calibration() -> Metric:
             "calibration_error": Figure(
                 "calibration error", "mean distance of the coverages from their levels", "%"
             ),
-            "radius_50": Figure("radius of the 50 % cap, median", "median radius of the 50 % cap", "°"),
+            "radius_50": Figure(
+                "radius of the 50 % cap, median", "median radius of the 50 % cap", "°"
+            ),
             "ad_surest_half": Figure(
-                "AD of the half that it is surest of", "mean angle of the half with the smallest caps", "°"
+                "AD of the half that it is surest of",
+                "mean angle of the half with the smallest caps",
+                "°",
             ),
         },
     )
@@ -134,8 +149,12 @@ def sources() -> Metric:
         compute=_sources,
         figures={
             "sources": Figure("sources", "how many there are", better=""),
-            "source_error": Figure("AD of answers and their sources", "mean angle of matched pairs", "°"),
-            "source_recall": Figure("sources found within 20°", "share of the sources", "%", "higher"),
+            "source_error": Figure(
+                "AD of answers and their sources", "mean angle of matched pairs", "°"
+            ),
+            "source_recall": Figure(
+                "sources found within 20°", "share of the sources", "%", "higher"
+            ),
             "source_precision": Figure(
                 "answers within 20° of a source", "share of the answers", "%", "higher"
             ),

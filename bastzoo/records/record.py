@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-)
+from pydantic import BaseModel, ConfigDict, Field, model_serializer
 
 from bastzoo.conditions import Condition, DataSource
 from bastzoo.experiment import DataSize, Experiment, ResolvedComponent, digest
@@ -79,9 +74,9 @@ class Evaluation(_Strict):
     definitions: dict[str, Definition] = Field(default_factory=dict)
 
     @model_serializer(mode="wrap")
-    def _as_before(self, form: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _as_before(self, form: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """Leave the definitions out where there are none: earlier versions read such records too."""
-        found: dict[str, Any] = form(self)
+        found = form(self)
         if not self.definitions:
             found.pop("definitions", None)
         return found

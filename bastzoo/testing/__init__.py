@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bastzoo.testing.suites.heads import HeadSuite
     from bastzoo.testing.suites.integrations import IntegrationSuite
     from bastzoo.testing.suites.losses import LossSuite
+    from bastzoo.testing.suites.metrics import MetricSuite
 
 SUITES = {
     "backbone": "BackboneSuite",
@@ -39,6 +40,7 @@ SUITES = {
     "baseline": "BaselineSuite",
     "executor": "ExecutorSuite",
     "dataset": "DatasetSuite",
+    "metric": "MetricSuite",
 }
 """The suite of each kind, in the module named after the kind."""
 
@@ -53,6 +55,7 @@ __all__ = [
     "HeadSuite",
     "IntegrationSuite",
     "LossSuite",
+    "MetricSuite",
     "suite_of",
 ]
 

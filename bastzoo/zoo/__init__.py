@@ -22,6 +22,8 @@ _LICENCE = "Apache-2.0"
 _DIRECTIONAL = "Mardia, Jupp, Directional Statistics (2000)"
 _NONE = "none"
 
+_DETECTION = "Mesaros et al., WASPAA (2019)"
+
 _GIVES = {
     "azimuth": "vector",
     "direction": "vector",
@@ -373,4 +375,26 @@ def bastzoo_datasets() -> list[Component]:
             citation="Gardner & Martin, J. Acoust. Soc. Am. 97:3907 (1995)",
             licence="Apache-2.0",
         )
+    ]
+
+
+@hookimpl
+def bastzoo_metrics() -> list[Component]:
+    """Figures that are computed from answers."""
+    rows = [
+        ("localization", "angles, accuracies and confusions of directions", _NONE),
+        ("classes", "what heads say of classes, alone and with the direction", _DETECTION),
+        ("calibration", "whether heads know how sure they can be", "Guo et al., arXiv:1706.04599"),
+        ("sources", "several sources at a time: how many, where, what", _DETECTION),
+    ]
+    return [
+        Component(
+            kind="metric",
+            name=name,
+            target=f"bastzoo.metrics.catalogue:{name}",
+            summary=summary,
+            citation=citation,
+            licence=_LICENCE,
+        )
+        for name, summary, citation in rows
     ]

@@ -71,7 +71,6 @@ class Slots(nn.Module):
             "class": classes[clips, first],
         }
 
-
     @staticmethod
     def loss(localization: Loss, *, cls_weight: float = 1.0) -> SlotLoss:
         """Where, what and how many, over slots that are matched to sources."""

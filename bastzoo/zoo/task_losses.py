@@ -36,9 +36,7 @@ class TaskLoss(nn.Module):
         of its variance, which begins at 0.
     """
 
-    def __init__(
-        self, localization: Loss, terms: Sequence[Term], *, learned: bool = False
-    ) -> None:
+    def __init__(self, localization: Loss, terms: Sequence[Term], *, learned: bool = False) -> None:
         super().__init__()
         self.localization = localization
         self.terms = (Term("direction", localization), *terms)

@@ -56,5 +56,5 @@ def test_no_clips_have_no_figures() -> None:
 def test_radii_go_through_the_file_of_predictions() -> None:
     predicted, target, radii = scattered(5)
     counts = np.arange(5)
-    answers = Answers(predicted, target, None, counts, counts, radii=radii)
-    assert np.array_equal(Answers.of_arrays(answers.arrays()).radii, radii)
+    answers = Answers(predicted, target, None, counts, counts, {"radii": radii})
+    assert np.array_equal(Answers.of_arrays(answers.arrays()).more["radii"], radii)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 
+from bastzoo.metrics.metric import Figure, Metric
 from bastzoo.zoo.frontends import Spectrogram
 from bastzoo.zoo.heads import Azimuth
 from bastzoo.zoo.integrations import Concat
@@ -164,6 +166,36 @@ class OtherOutputs(Azimuth):
 
     def decode(self, outputs):
         return super().decode({"vector": outputs["arrow"]})
+
+
+class Loose(Azimuth):
+    """Its terms do not hold what it is asked, nor does it answer that."""
+
+    def loss(self, localization):
+        return lambda outputs, targets: (
+            0 * self.norm.weight.sum()
+            + localization({"vector": outputs["vector"].detach()}, targets)
+        )
+
+
+def wordless():
+    figures = {"off": Figure("", "nothing")}
+    return Metric(figures=figures, compute=lambda arrays: {"off": 1.0, "on": 2.0})
+
+
+def raw_mean():
+    def compute(arrays):
+        return {"off": float(np.mean(arrays["directions"][:, 1]))}
+
+    return Metric(figures={"off": Figure("off", "a mean without a thought")}, compute=compute)
+
+
+def first_of_all():
+    def compute(arrays):
+        arrays["directions"] *= 2
+        return {"off": float(arrays["directions"][0, 0])}
+
+    return Metric(figures={"off": Figure("off", "that of the first clip")}, compute=compute)
 
 
 class Shrinking(Azimuth):

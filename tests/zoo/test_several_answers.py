@@ -14,15 +14,20 @@ from bastzoo.errors import ComponentError
 from bastzoo.plugins import default_registry
 from bastzoo.zoo.heads import Azimuth, Class, Direction, Elevation, Several
 from bastzoo.zoo.losses import MSE, Mix
-from bastzoo.zoo.task_losses import TaskLoss, class_loss, elevation_loss
+from bastzoo.zoo.task_losses import class_loss, elevation_loss
 
 CLASSES = ("noise", "tone", "click")
 BATCH = 5
+ALL = ("direction", "class", "elevation")
 
 
 def head(name: str) -> Several:
     built: Several = default_registry().get("head", name).build(width=16, classes=CLASSES)
     return built
+
+
+def several(*parts: str) -> Several:
+    return Several(width=16, parts=parts, classes=CLASSES)
 
 
 @pytest.mark.parametrize("name", ["azimuth+class", "azimuth+elevation+class", "direction+class"])
@@ -103,7 +108,7 @@ def batch() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
 
 def test_the_loss_is_the_weighted_sum_of_its_parts() -> None:
     outputs, targets = batch()
-    loss = TaskLoss(Mix(), gives=tuple(outputs), cls_weight=2.0, elev_weight=0.1)
+    loss = several(*ALL).loss(Mix(), cls_weight=2.0, elev_weight=0.1)
     expected = (
         Mix()(outputs, targets)
         + 2.0 * functional.cross_entropy(outputs["class_logits"], targets["class"])
@@ -115,14 +120,14 @@ def test_the_loss_is_the_weighted_sum_of_its_parts() -> None:
 
 def test_only_what_the_head_gives_is_scored() -> None:
     outputs, targets = batch()
-    loss = TaskLoss(MSE(), gives=("vector", "class_logits"))
+    loss = several("direction", "class").loss(MSE())
     expected = MSE()(outputs, targets) + class_loss(outputs["class_logits"], targets["class"])
     torch.testing.assert_close(loss(outputs, targets), expected)
 
 
 def test_a_weight_of_zero_takes_a_task_away() -> None:
     outputs, targets = batch()
-    loss = TaskLoss(MSE(), gives=tuple(outputs), cls_weight=0.0, elev_weight=0.0)
+    loss = several(*ALL).loss(MSE(), cls_weight=0.0, elev_weight=0.0)
     torch.testing.assert_close(loss(outputs, targets), MSE()(outputs, targets))
 
 
@@ -142,7 +147,7 @@ def test_learned_weights_settle_where_each_task_weighs_as_its_noise_says() -> No
     """Kendall et al.: at the best log variance of a continuous task its variance is its error."""
     outputs, targets = batch()
     outputs = {name: value.detach() for name, value in outputs.items()}
-    loss = TaskLoss(MSE(), gives=tuple(outputs), elev_weight=1.0, learned=True)
+    loss = several(*ALL).loss(MSE(), elev_weight=1.0, weighting="learned")
     optimizer = torch.optim.LBFGS(loss.parameters(), max_iter=200, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:

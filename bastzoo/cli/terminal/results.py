@@ -50,6 +50,7 @@ _METRICS = (
     ("ad_surest_half", "AD of the half that it is surest of", "°"),
     ("invalid", "answers without a direction", ""),
 )
+_KNOWN = frozenset(key for key, _, _ in _METRICS)
 
 
 def print_run(record: RunRecord, path: Path | None, *, as_json: bool) -> None:
@@ -151,9 +152,11 @@ def _print_metrics(name: str, evaluations: dict[str, Evaluation], *, rooms: bool
         if rooms and len(evaluation.by_room) > 1:
             for room, metrics in evaluation.by_room.items():
                 columns[f"{label}: {room}"] = metrics
+    told = {k: d for e in evaluations.values() for k, d in e.definitions.items()}
+    own = [(key, figure.words, figure.unit) for key, figure in told.items() if key not in _KNOWN]
     rows = [
         [words, *(_value(metrics.get(key), unit) for metrics in columns.values())]
-        for key, words, unit in _METRICS
+        for key, words, unit in (*_METRICS[:-1], *own, _METRICS[-1])
         if any(metrics.get(key) is not None for metrics in columns.values())
     ]
     clips = ", ".join(f"{e.clips} clips of {label}" for label, e in evaluations.items())

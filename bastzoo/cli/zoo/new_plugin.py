@@ -32,6 +32,7 @@ _BENCH = {
     "baseline": "--backbone vanilla --integ SUB --loss MIX --sharing SP",
     "executor": "--backbone vanilla --integ SUB --loss MIX --sharing SP --executor {}",
     "dataset": "--backbone vanilla --integ SUB --loss MIX --sharing SP --listener {}",
+    "metric": "--backbone vanilla --integ SUB --loss MIX --sharing SP",
 }
 """A row of a leaderboard with the new component in it."""
 
@@ -115,7 +116,7 @@ def _values(name: str, kind: str, package: str) -> dict[str, str]:
         "Article": article.capitalize(),
         "Class": camel,
         "function": package,
-        "Target": package if kind in ("environment", "dataset") else camel,
+        "Target": package if kind in ("environment", "dataset", "metric") else camel,
         "bench": f"bastzoo bench {_BENCH[kind].format(name)}",
     }
 

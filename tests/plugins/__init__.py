@@ -1,0 +1,1 @@
+"""Plugins as third parties write them."""
