@@ -14,8 +14,7 @@ import torch
 
 from bastzoo.bench.runner import load_run
 from bastzoo.bench.workbench import Workbench
-from bastzoo.data.batches import ClipSet
-from bastzoo.engine.evaluation import Answers, score
+from bastzoo.engine.evaluation import Answers, Names, score
 from bastzoo.errors import BastzooError, RecordError
 from bastzoo.metrics.metric import Metric
 from bastzoo.model import parameter_count
@@ -98,17 +97,17 @@ def _predictions(record: RunRecord, path: Path, metrics: Sequence[Metric]) -> It
     )
 
 
-def _split(evaluation: Evaluation, answers: Answers) -> ClipSet:
+def _split(evaluation: Evaluation, answers: Answers) -> Names:
     """The names of sounds, rooms and classes, which is all that scoring asks of a split."""
     ids = [""] * (1 + int(answers.sounds.max(initial=-1)))
     positions = np.unique(answers.sounds)
     for position, name in zip(positions, evaluation.by_sound["sounds"], strict=True):
         ids[position] = name
     return cast(
-        ClipSet,
+        Names,
         SimpleNamespace(
             rooms=tuple(evaluation.by_room),
-            sound_ids=ids,
+            sound_ids=tuple(ids),
             classes=tuple(evaluation.by_class or ()),
         ),
     )

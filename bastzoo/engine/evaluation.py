@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -160,7 +160,16 @@ def localize_baseline(baseline: Any, clips: ClipSet, *, batch: int) -> Answers:
     return Answers(directions, targets, None, sounds, rooms)
 
 
-def score(answers: Answers, clips: ClipSet, metrics: Sequence[Metric] = BUILT_IN) -> dict[str, Any]:
+@runtime_checkable
+class Names(Protocol):
+    """What scoring asks of a split: how its rooms, its sounds and its classes are called."""
+
+    rooms: tuple[str, ...]
+    sound_ids: tuple[str, ...]
+    classes: tuple[str, ...]
+
+
+def score(answers: Answers, clips: Names, metrics: Sequence[Metric] = BUILT_IN) -> dict[str, Any]:
     """Every metric that these answers allow.
 
     Returns `metrics` over all clips, `by_room` (the same for each room), `by_azimuth` (the curve) and

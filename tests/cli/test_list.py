@@ -18,6 +18,7 @@ from bastzoo.zoo import (
     bastzoo_heads,
     bastzoo_integrations,
     bastzoo_losses,
+    bastzoo_metrics,
 )
 from tests.cli.command import bastzoo, data
 from tests.cli.troubled import BROKEN, install_troubles
@@ -33,6 +34,7 @@ BUILT_IN = [
     *bastzoo_baselines(),
     *bastzoo_executors(),
     *bastzoo_datasets(),
+    *bastzoo_metrics(),
 ]
 
 
