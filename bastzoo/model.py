@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from bastzoo.directions import CREDIBLE_LEVELS as CREDIBLE_LEVELS
-from bastzoo.errors import CombinationError
+from bastzoo.errors import CombinationError, DataError
 from bastzoo.registry import Component
 
 
@@ -103,11 +103,17 @@ class BinauralLocalizer(nn.Module):
         self.fusion = backbone.encoder(width)
         self.head = head(width)
 
-    def forward(self, inputs: Float[Tensor, "B 2 ..."]) -> dict[str, Tensor]:
+    def forward(self, inputs: Float[Tensor, ...]) -> dict[str, Tensor]:
         """Return the head's named outputs for clips `[B, 2, N]`, channel 0 the left ear.
 
-        Features `[B, 2, C, F, T]` that were computed before are taken as they are.
+        Features `[B, 2, C, F, T]` that were computed before are taken as they are. Raises DataError for
+        inputs of another shape.
         """
+        if inputs.ndim not in (3, 5) or inputs.shape[1] != 2:
+            raise DataError(
+                f"A model takes clips [B, 2, N], channel 0 the left ear, or features [B, 2, C, F, T]; the "
+                f"inputs are {list(inputs.shape)}."
+            )
         is_clip = inputs.ndim == 3
         return self.localize(self.features(inputs) if is_clip else inputs)
 

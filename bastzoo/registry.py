@@ -11,7 +11,9 @@ import importlib
 import importlib.util
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -157,9 +159,18 @@ class Component:
             return Availability(True)
         module_name, _, attribute = self.probe.partition(":")
         try:
-            result = getattr(importlib.import_module(module_name), attribute)()
-        except Exception as error:  # a probe is third-party code: its failure is a reason, not ours
-            return Availability(False, f"its probe {self.probe!r} failed: {error}")
+            # What a probe prints must not end up inside `--json`.
+            with redirect_stdout(sys.stderr):
+                result = getattr(importlib.import_module(module_name), attribute)()
+        except KeyboardInterrupt:
+            raise
+        except (
+            BaseException
+        ) as error:  # a probe is third-party code: its failure is a reason, not ours
+            told = (
+                str(error) if isinstance(error, Exception) else f"{type(error).__name__}: {error}"
+            )
+            return Availability(False, f"its probe {self.probe!r} failed: {told}")
         return result if isinstance(result, Availability) else Availability(bool(result))
 
     def family(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bastzoo import zoo
-from bastzoo.errors import CombinationError, ComponentError
+from bastzoo.errors import CombinationError, ComponentError, DataError
 from bastzoo.model import (
     BinauralLocalizer,
     Frontend,
@@ -214,3 +214,9 @@ def test_the_window_of_a_backbone_is_not_that_of_the_spectrogram():
     model = build("mamba", window=2)
     assert model.frontend.window_length == 256
     assert model.fusion.window == (2, 2)
+
+
+@pytest.mark.parametrize("shape", [(2, 8000), (1, 1, 8000), (1, 3, 8000), (1, 2, 3, 4)])
+def test_inputs_of_another_shape_are_told_in_a_sentence(shape: tuple[int, ...]) -> None:
+    with pytest.raises(DataError, match=r"takes clips \[B, 2, N\].*the inputs are"):
+        build()(torch.zeros(shape))

@@ -294,3 +294,18 @@ def test_a_family_that_cannot_be_listed_is_a_sentence():
 def test_a_malformed_family_is_refused(changes, message):
     with pytest.raises(ComponentError, match=message):
         family(**changes)
+
+
+def leaves() -> None:
+    print("noise")  # noqa: T201
+    raise SystemExit("goodbye")
+
+
+def test_a_probe_that_ends_the_program_or_prints_is_a_reason(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    component = Component("loss", "x", "a:b", "x", probe=f"{__name__}:leaves")
+    available = component.availability()
+    assert not available.ok
+    assert "SystemExit: goodbye" in available.reason
+    assert capsys.readouterr().out == ""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bastzoo.conditions import DataSource
-from bastzoo.errors import BastzooError, RecordError
+from bastzoo.errors import BastzooError, FolderError, RecordError
 from bastzoo.experiment import Experiment
 from bastzoo.records.claims import Claim, Claims
 from bastzoo.records.record import BaselineExperiment, RunRecord, TrackRecord
@@ -254,8 +254,13 @@ class Bench:
         track = find_track(name, self.registry)
         try:
             track_run(outcome.record, track, workbench=self.workbench, store=self.store)
+        except FolderError:
+            raise
         except BastzooError as error:
             outcome.faults.append(f"track {name}: left out. {error}")
+        except Exception as error:  # third-party code: the other runs and tracks go on
+            told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            outcome.faults.append(f"track {name}: left out. Testing the run raised {told}.")
         else:
             outcome.tested.append(name)
 

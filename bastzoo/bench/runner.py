@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import safetensors
-import safetensors.torch
 import torch
 
 from bastzoo.bench.stopping import Stopping
@@ -31,6 +30,7 @@ from bastzoo.engine.checkpoint import Checkpoints
 from bastzoo.engine.evaluation import Answers, cost, localize, localize_baseline, score
 from bastzoo.engine.observer import Observer
 from bastzoo.engine.training import TrainingResult, train
+from bastzoo.engine.weights import load_weights, weights_of
 from bastzoo.errors import BastzooError, FolderError, RecordError
 from bastzoo.experiment import MODEL_KINDS, DataSize, Experiment, Preset, ResolvedComponent
 from bastzoo.model import BinauralLocalizer
@@ -142,7 +142,7 @@ def load_run(path: Path, record: RunRecord, *, workbench: Workbench) -> Binaural
     _check_versions(path, experiment, workbench.registry)
     model = workbench.build(experiment)
     try:
-        model.load_state_dict(safetensors.torch.load_file(weights))
+        load_weights(model, weights.read_bytes())
     except (safetensors.SafetensorError, OSError, RuntimeError) as error:
         raise RecordError(
             f"The weights {str(weights)!r} cannot be read, or are not those of the run's model; "
@@ -375,7 +375,15 @@ def _record(
         ),
     )
     if workbench.accelerator.is_main_process:
-        store.write(record, fill)
+        try:
+            store.write(record, fill)
+        except BastzooError:
+            raise
+        except Exception as error:  # what a component gives to be kept can be beyond writing
+            lost = {"status": "failed", "failure": _failure(error)}
+            kept = record.model_dump(include={*identity, "provenance"})
+            record = RunRecord.model_validate({**kept, **lost})
+            store.write(record)
     workbench.accelerator.wait_for_everyone()
     return record
 
@@ -427,9 +435,8 @@ def _fill(
     """Put predictions, weights and history beside the record."""
     np.savez_compressed(folder / PREDICTIONS_FILE, **answers.arrays())  # type: ignore[arg-type]
     if model is not None:
-        state = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
         # Bytes first: the library's own writer hides a full disk behind an error of its own.
-        (folder / WEIGHTS_FILE).write_bytes(safetensors.torch.save(state))
+        (folder / WEIGHTS_FILE).write_bytes(weights_of(model))
     if history:
         with (folder / HISTORY_FILE).open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=list(history[0]))

@@ -11,6 +11,7 @@ from unittest import SkipTest
 import torch
 from torch import Tensor, nn
 
+from bastzoo.engine.weights import load_weights, weights_of
 from bastzoo.testing.suite import ComponentSuite
 
 SIZES: Mapping[str, Any] = {
@@ -140,7 +141,7 @@ class ModuleSuite(ComponentSuite):
         module = self.build()
         self.outputs(module.train(), self.inputs())  # running statistics are part of the state
         other = self.build(seed=SEED + 1)
-        other.load_state_dict({n: v.clone() for n, v in module.state_dict().items()})
+        load_weights(other, weights_of(module))
         with torch.no_grad():
             first, second = (self.outputs(m.eval(), self.inputs()) for m in (module, other))
         for name, value in first.items():

@@ -6,8 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
-from bastzoo.bench.runner import baseline_experiment, baseline_run, track_run, train_run
+from bastzoo.bench.jobs import Bench, Job, Settings
+from bastzoo.bench.runner import (
+    baseline_experiment,
+    baseline_run,
+    load_run,
+    track_run,
+    train_run,
+)
 from bastzoo.bench.tracks import environment_track
 from bastzoo.bench.workbench import Workbench
 from bastzoo.errors import RecordError, SetupError
@@ -16,6 +25,8 @@ from bastzoo.metrics.localization import angular_distance
 from bastzoo.plugins import default_registry
 from bastzoo.records.store import RunStore
 from bastzoo.registry import Component, Registry
+from bastzoo.zoo.baselines.chance import Chance
+from bastzoo.zoo.heads import Azimuth
 
 
 class Exploding:
@@ -34,6 +45,24 @@ def workbench() -> Workbench:
             name="exploding",
             target="tests.bench.test_runner:Exploding",
             summary="raises",
+        )
+    )
+    for name in ("Tied", "Unwritable"):
+        registry.add(
+            Component(
+                kind="head",
+                name=name.lower(),
+                target=f"tests.bench.test_runner:{name}",
+                summary="of a test",
+                gives=("vector",),
+            )
+        )
+    registry.add(
+        Component(
+            kind="baseline",
+            name="brittle",
+            target="tests.bench.test_runner:Brittle",
+            summary="raises for short sounds",
         )
     )
     return Workbench(registry, device="cpu")
@@ -116,6 +145,48 @@ def test_a_component_that_raises_fails_its_run_and_leaves_a_traceback(
         track_run(record, environment_track("RI01"), workbench=workbench, store=store)
 
 
+class Tied(Azimuth):
+    """A head whose weight has two names."""
+
+    def __init__(self, *, width: int) -> None:
+        super().__init__(width=width)
+        self.again = self.linear
+
+
+def test_a_weight_with_two_names_is_kept_once_and_loaded_under_both(
+    workbench: Workbench, tmp_path: Path, tiny_preset: Path
+) -> None:
+    store = RunStore(tmp_path)
+    record = run(workbench, store, tiny_preset, backbone="vanilla", head="tied")
+    assert record.failure is None
+    path = store.path(record.key)
+    assert path is not None
+    kept = load_file(path / "model.safetensors")
+    assert "head.linear.weight" in kept
+    assert "head.again.weight" not in kept
+    model = load_run(path, record, workbench=workbench)
+    assert torch.equal(model.head.again.weight, kept["head.linear.weight"])
+
+
+class Unwritable(Azimuth):
+    """A head whose state no file can hold."""
+
+    def __init__(self, *, width: int) -> None:
+        super().__init__(width=width)
+        self.register_buffer("odd", torch.zeros(1, dtype=torch.complex128))
+
+
+def test_what_cannot_be_written_fails_its_run_and_leaves_a_record(
+    workbench: Workbench, tmp_path: Path, tiny_preset: Path
+) -> None:
+    store = RunStore(tmp_path)
+    record = run(workbench, store, tiny_preset, backbone="vanilla", head="unwritable")
+    assert record.status == "failed"
+    assert record.failure is not None
+    assert "complex128" in record.failure.message
+    assert store.get(record.key) == record
+
+
 def test_a_baseline_is_fitted_on_whole_sounds_and_recorded_without_weights(
     workbench: Workbench, tmp_path: Path, tiny_preset: Path
 ) -> None:
@@ -140,3 +211,30 @@ def test_a_device_that_is_not_there_is_refused_in_a_sentence() -> None:
 def test_half_precision_without_a_gpu_is_refused_in_a_sentence() -> None:
     with pytest.raises(SetupError, match="fp16 training needs a CUDA GPU"):
         Workbench(Registry(), device="cpu", precision="fp16")
+
+
+class Brittle(Chance):
+    """A baseline with a defect that only a track finds."""
+
+    def predict(self, clips: torch.Tensor) -> torch.Tensor:
+        if not clips[..., -4000:].any():
+            raise ZeroDivisionError("no tail")
+        return super().predict(clips)
+
+
+def test_what_a_component_raises_on_a_track_is_told_and_ends_nothing_else(
+    workbench: Workbench, tmp_path: Path, tiny_preset: Path
+) -> None:
+    experiment = baseline_experiment(
+        "brittle",
+        workbench=workbench,
+        preset=load_preset(str(tiny_preset)),
+        environment="RI01",
+    )
+    bench = Bench(Settings(out=str(tmp_path)), registry=workbench.registry, workbench=workbench)
+    outcome = bench.perform(Job(baseline=experiment, tracks=("duration", "off-grid")))
+    assert outcome.status == "ran"
+    assert outcome.tested == ["off-grid"]
+    assert outcome.faults == [
+        "track duration: left out. Testing the run raised ZeroDivisionError: no tail."
+    ]
