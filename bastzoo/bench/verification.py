@@ -116,8 +116,25 @@ def _split(evaluation: Evaluation, answers: Answers) -> Names:
 def _differences(evaluation: Evaluation, found: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """Where, what the record says, and what was found, for the first difference of each part."""
     recorded = evaluation.model_dump()
-    for part, now in found.items():
-        yield from list(_differing(part, recorded.get(part), now))[:1]
+    # What was computed by another definition, or by a metric that is not here, says nothing of faults.
+    then, now = (
+        {n: d["version"] for n, d in e.get("definitions", {}).items()} for e in (recorded, found)
+    )
+    otherwise = {name for name in {*then, *now} if then.get(name) != now.get(name)}
+    recorded, found = (_without(otherwise, each) for each in (recorded, found))
+    for part, value in found.items():
+        yield from list(_differing(part, recorded.get(part), value))[:1]
+
+
+def _without(names: set[str], evaluation: dict[str, Any]) -> dict[str, Any]:
+    """An evaluation without some figures."""
+    kept = {name: value for name, value in evaluation.items() if name != "definitions"}
+
+    def rest(figures: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in figures.items() if name not in names}
+
+    by_room = {room: rest(figures) for room, figures in kept["by_room"].items()}
+    return {**kept, "metrics": rest(kept["metrics"]), "by_room": by_room}
 
 
 def _differing(where: str, then: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:

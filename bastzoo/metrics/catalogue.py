@@ -7,7 +7,7 @@ from typing import Any
 
 from bastzoo.metrics.calibration import LEVELS, calibration_metrics
 from bastzoo.metrics.classes import by_class, confusion, task_metrics
-from bastzoo.metrics.localization import localization_metrics
+from bastzoo.metrics.localization import localization_metrics, off_the_horizontal_plane
 from bastzoo.metrics.metric import Arrays, Figure, Figures, Metric
 from bastzoo.metrics.sources import source_metrics
 
@@ -59,6 +59,10 @@ def localization() -> Metric:
     """Figures of directions, for every model and baseline."""
     return Metric(
         first=True,
+        version=2,  # front-back rate: 15° from the frontal plane, not from the azimuths of the sides
+        changed=lambda arrays: (
+            ("front_back_rate",) if off_the_horizontal_plane(arrays["targets"]) else ()
+        ),
         compute=_localization,
         figures={
             "clips": Figure("clips", "how many answers are scored", better=""),
@@ -74,7 +78,9 @@ def localization() -> Metric:
                 "lateral error", "mean error of the angle from the median plane", "°"
             ),
             "front_back_rate": Figure(
-                "front-back rate", "share of answers in the other half, front or back", "%"
+                "front-back rate",
+                "share of answers in the other half, front or back, of targets 15° or more off the frontal plane",
+                "%",
             ),
             "left_right_rate": Figure("left-right rate", "share of answers on the other side", "%"),
             "folded_ad": Figure("folded AD", "mean angle, front and back taken for the same", "°"),

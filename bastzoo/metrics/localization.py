@@ -72,11 +72,10 @@ def localization_metrics(
     """
     p, t = _unit(predicted), _unit(target)
     ad = counted(angular_distance(p, t))
-    azimuth = np.abs(azimuth_of(t))
     laterality = _lateral_angle(t)
     wrong_half = _across(p[:, 0], t[:, 0])
     wrong_side = _across(p[:, 1], t[:, 1])
-    off_side = np.abs(azimuth - 90) >= _FRONT_BACK_MARGIN - _SLACK
+    off_side = np.abs(_frontal_angle(t)) >= _FRONT_BACK_MARGIN - _SLACK
     off_midline = np.abs(laterality) >= _LEFT_RIGHT_MARGIN - _SLACK
     gap, gap_p = hemifield_gap(ad, laterality, sounds)
     return {
@@ -178,6 +177,16 @@ def _unit(vectors: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:
 def _lateral_angle(unit: Directions) -> Degrees:
     """Degrees from the median plane, left positive: all that a cone of confusion leaves."""
     return np.degrees(np.arcsin(np.clip(unit[:, 1], -1, 1)))
+
+
+def _frontal_angle(unit: Directions) -> Degrees:
+    """Degrees from the frontal plane, the plane of both ears and the zenith; front positive."""
+    return np.degrees(np.arcsin(np.clip(unit[:, 0], -1, 1)))
+
+
+def off_the_horizontal_plane(target: Directions) -> bool:
+    """Whether any target is above or below it: there `front_back_rate` was defined otherwise at first."""
+    return bool((np.abs(elevation_of(target)) > _SLACK).any())
 
 
 def _across(p: Float[np.ndarray, " n"], t: Float[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:

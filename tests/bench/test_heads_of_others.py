@@ -90,6 +90,22 @@ def test_its_run_can_be_verified(workbench: Workbench, trained: tuple[RunRecord,
     assert list(faults_of(record, path, workbench=workbench, is_stale=False)) == []
 
 
+def test_figures_of_metrics_that_are_not_here_are_no_faults_of_a_run(
+    trained: tuple[RunRecord, Path],
+) -> None:
+    record, path = trained
+    registry = Registry(c for c in default_registry() if c.kind != "metric" or c.name != "sources")
+    elsewhere = Workbench(registry, device="cpu")
+    assert list(faults_of(record, path, workbench=elsewhere, is_stale=True)) == []
+    assert record.evaluation is not None
+    metrics = {**record.evaluation.metrics, "ad_mean": 1.0}
+    wrong = record.model_copy(
+        update={"evaluation": record.evaluation.model_copy(update={"metrics": metrics})}
+    )
+    (fault,) = faults_of(wrong, path, workbench=elsewhere, is_stale=True)
+    assert "metrics.ad_mean is 1.0 in the record" in fault
+
+
 def test_records_without_own_figures_say_no_more_than_before(
     workbench: Workbench, trained: tuple[RunRecord, Path]
 ) -> None:

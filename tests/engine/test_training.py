@@ -120,6 +120,29 @@ def test_the_weights_kept_are_those_of_the_best_validation(splits, accelerator) 
     assert ad == pytest.approx(result.best_validation_ad, abs=1e-9)
 
 
+class Speechless(Levels):
+    """It has no direction for the first clip of a batch."""
+
+    class _Head(Levels._Head):
+        def decode(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+            found = super().decode(outputs)
+            found["direction"][0] = torch.nan
+            return found
+
+
+def test_a_validation_clip_without_a_direction_counts_as_90_degrees(splits, accelerator) -> None:
+    model = Speechless()
+    recipe = RECIPE.model_copy(update={"steps": 10})
+    chosen = {"recipe": recipe, "accelerator": accelerator, "seed": 0}
+    result = train(model, squared_error, training=splits[0], validation=splits[1], **chosen)
+    assert result.best_step == 10
+    answers = localize(model, splits[1], batch=RECIPE.batch, accelerator=accelerator)
+    ad = angular_distance(answers.directions, answers.targets)
+    assert math.isnan(ad[0])
+    ad[~torch.isfinite(torch.from_numpy(ad)).numpy()] = 90.0
+    assert result.best_validation_ad == pytest.approx(ad.mean(), abs=1e-9)
+
+
 @contextmanager
 def gradient_norms() -> Iterator[list[float]]:
     """The norm of all gradients together, as every step of an optimizer finds it."""

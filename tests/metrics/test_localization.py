@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +14,14 @@ from scipy import stats
 from scipy.spatial.transform import Rotation
 
 from bastzoo.directions import azimuth_of, direction_from_angles, elevation_of
+from bastzoo.metrics.catalogue import BUILT_IN
 from bastzoo.metrics.localization import (
     ad_by_sound,
     angular_distance,
     azimuth_curve,
     localization_metrics,
 )
+from bastzoo.metrics.metric import definitions
 
 GRID = np.arange(-170, 181, 10)
 angles = arrays(np.float64, 20, elements=st.floats(-180, 180))
@@ -241,3 +244,34 @@ def test_means_by_sound_weighted_by_clips_give_the_mean(sounds, seed):
     assert ids.tolist() == sorted(set(sounds.tolist()))
     assert clips.sum() == 40
     assert np.sum(means * clips) / 40 == pytest.approx(ad.mean())
+
+
+def test_front_and_back_are_told_apart_15_degrees_from_the_frontal_plane_on_the_whole_sphere() -> (
+    None
+):
+    # Above, in front of and behind the zenith: the azimuth is 0 or 180, and the frontal plane near.
+    target = direction_from_angles([0.0, 0.0, 180.0, 60.0], [80.0, 70.0, 80.0, 0.0])
+    metrics = score(target * [-1, 1, 1], target)
+    assert metrics["front_back_rate"] == 1
+    near = score(target[[0, 2]] * [-1, 1, 1], target[[0, 2]])
+    assert near["front_back_rate"] is None
+
+
+def test_in_the_horizontal_plane_the_front_back_rate_is_what_it_was() -> None:
+    azimuth = np.arange(-175.0, 181.0, 5.0)
+    target = direction_from_angles(azimuth)
+    rng = np.random.default_rng(3)
+    for step in (1, 2):
+        predicted = direction_from_angles(rng.uniform(-180, 180, len(target[::step])))
+        asked = np.abs(np.abs(azimuth[::step]) - 90) >= 15
+        wrong = (predicted[:, 0] * target[::step, 0] < 0)[asked]
+        assert score(predicted, target[::step])["front_back_rate"] == pytest.approx(wrong.mean())
+
+
+def test_a_record_says_which_definition_it_follows_where_they_differ() -> None:
+    def told(elevation: float) -> dict[str, Any]:
+        directions = direction_from_angles([0.0, 180.0], elevation)
+        return definitions(BUILT_IN, {"targets": directions})
+
+    assert told(0.0) == {}
+    assert [(name, d["version"]) for name, d in told(40.0).items()] == [("front_back_rate", 2)]
