@@ -79,7 +79,7 @@ def localization() -> Metric:
             ),
             "front_back_rate": Figure(
                 "front-back rate",
-                "share of answers in the other half, front or back, of targets 15° or more off the frontal plane",
+                "share of answers in the wrong half, of targets 15° off the frontal plane",
                 "%",
             ),
             "left_right_rate": Figure("left-right rate", "share of answers on the other side", "%"),
