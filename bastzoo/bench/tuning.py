@@ -8,6 +8,7 @@ comes next. What is compared is the AD of the validation split; the test split i
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import optuna
 import tomli_w
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from bastzoo.bench.journal import Journal, damaged
 from bastzoo.bench.workbench import Workbench
 from bastzoo.engine.checkpoint import Checkpoints, Interrupted
 from bastzoo.engine.observer import Observer, Silent
@@ -40,6 +41,9 @@ _JOURNAL = "journal.log"
 # a training that every trial gets: the warm-up makes early validations say little.
 _FREE_TRIALS = 5
 _FREE_VALIDATIONS = 2
+
+# What optuna ends with when lines of JSON are not those of a journal.
+_NO_JOURNAL = (LookupError, TypeError, ValueError, AttributeError, AssertionError)
 
 _DIVERGED = "diverged"
 _POLL = 0.1
@@ -81,20 +85,16 @@ class Tuning:
     def _open(self, name: str) -> optuna.Study:
         journal = self.folder / _JOURNAL
         try:
-            with in_sentences(self.folder):
-                study = optuna.create_study(
-                    storage=JournalStorage(JournalFileBackend(str(journal))),
-                    study_name=name,
-                    pruner=optuna.pruners.MedianPruner(
-                        n_startup_trials=_FREE_TRIALS, n_warmup_steps=_FREE_VALIDATIONS
-                    ),
-                    load_if_exists=True,
-                )
-        except (ValueError, KeyError) as error:  # the journal is JSON, a line a change
-            raise SetupError(
-                f"The journal {str(journal)!r} of the trials cannot be read ({error}); remove the "
-                "folder to begin anew."
-            ) from error
+            study = optuna.create_study(
+                storage=JournalStorage(Journal(journal, self._claims)),
+                study_name=name,
+                pruner=optuna.pruners.MedianPruner(
+                    n_startup_trials=_FREE_TRIALS, n_warmup_steps=_FREE_VALIDATIONS
+                ),
+                load_if_exists=True,
+            )
+        except _NO_JOURNAL as error:  # lines of JSON that mean nothing to optuna
+            raise damaged(journal, error) from error
         if not study.get_trials(deepcopy=False):
             study.enqueue_trial(_own_values(self.experiment.preset.recipe))
         return study
@@ -117,6 +117,7 @@ class Tuning:
             trial, claim = self._next(trials)
             if trial is None:
                 if not self._running():
+                    self._forget()
                     return
                 if stopping is not None and stopping.signal:
                     raise Interrupted(stopping.signal)
@@ -174,6 +175,13 @@ class Tuning:
             assert claim is not None  # nobody else knows of the trial yet
             return trial, claim
 
+    def _forget(self) -> None:
+        """Remove what a process left that was killed between telling of a trial and clearing its claim."""
+        left = {key for key, holder, _ in self._claims.unfinished() if holder is None}
+        for trial in self.trials():
+            if (key := _claim_key(trial.number)) in left:
+                self._claims.clear(key)
+
     def _running(self) -> bool:
         return bool(self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
 
@@ -194,12 +202,7 @@ class Tuning:
         stopping: Stopping | None,
     ) -> Trial:
         """Train with the recipe of a trial and tell the study what came of it."""
-        # A sampler of the trial's own: what a trial tries depends on its number and on the trials
-        # before it, not on how often the search was stopped in between.
-        self._study.sampler = optuna.samplers.TPESampler(
-            seed=self.experiment.seed * 1_000_003 + trial.number, constant_liar=True
-        )
-        recipe = _suggested(trial, self.experiment.preset.recipe)
+        recipe = self._suggested(trial)
         watch = _Pruning(trial, recipe, observer(trial.number, recipe))
         workbench = self._workbench
         checkpoints = Checkpoints(
@@ -231,6 +234,27 @@ class Tuning:
         finally:
             watch.close()
         return self._as_trial(self._study.get_trials(deepcopy=False)[trial.number])
+
+    def _suggested(self, trial: optuna.Trial) -> Recipe:
+        """Ask the study for a recipe that hears as many clips as the preset's own."""
+        own = self.experiment.preset.recipe
+        values: dict[str, Any] = {}
+        for name, (low, high, log) in _ranges(own).items():
+            self._study.sampler = self._sampler(trial, name)
+            values[name] = trial.suggest_float(name, low, high, log=log)
+        self._study.sampler = self._sampler(trial, "batch")
+        batches = sorted({max(1, own.batch // 2), own.batch, own.batch * 2})
+        values["batch"] = trial.suggest_categorical("batch", batches)
+        return _recipe(values, own)
+
+    def _sampler(self, trial: optuna.Trial, name: str) -> optuna.samplers.BaseSampler:
+        """A sampler for one value of one trial.
+
+        What a trial tries depends on its number and on the trials before it, not on how often the
+        search was stopped in between: not even between two values.
+        """
+        words = f"{self.experiment.seed} {trial.number} {name}"
+        return optuna.samplers.TPESampler(seed=zlib.crc32(words.encode()), constant_liar=True)
 
     def _as_trial(self, frozen: FrozenTrial) -> Trial:
         state = _DIVERGED if frozen.user_attrs.get(_DIVERGED) else frozen.state.name.lower()
@@ -270,21 +294,14 @@ class _Pruning:
             close()
 
 
-def _suggested(trial: optuna.Trial, own: Recipe) -> Recipe:
-    """Ask the study for a recipe around the preset's own, that hears as many clips."""
-    batches = sorted({max(1, own.batch // 2), own.batch, own.batch * 2})
-    values = {
-        "learning_rate": trial.suggest_float(
-            "learning_rate", own.learning_rate / 10, own.learning_rate * 10, log=True
-        ),
-        "weight_decay": trial.suggest_float("weight_decay", 0.0, max(0.3, 3 * own.weight_decay)),
-        "warmup": trial.suggest_float("warmup", 0.0, max(0.2, _warmup(own))),
-        "clip_norm": trial.suggest_float(
-            "clip_norm", own.clip_norm / 10, own.clip_norm * 10, log=True
-        ),
-        "batch": trial.suggest_categorical("batch", batches),
+def _ranges(own: Recipe) -> dict[str, tuple[float, float, bool]]:
+    """Where a search looks, around the preset's own recipe: lowest, highest, whether in octaves."""
+    return {
+        "learning_rate": (own.learning_rate / 10, own.learning_rate * 10, True),
+        "weight_decay": (0.0, max(0.3, 3 * own.weight_decay), False),
+        "warmup": (0.0, max(0.2, _warmup(own)), False),
+        "clip_norm": (own.clip_norm / 10, own.clip_norm * 10, True),
     }
-    return _recipe(values, own)
 
 
 def _own_values(own: Recipe) -> dict[str, Any]:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import shutil
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bastzoo.experiment import load_preset
-from tests.cli.test_harness import run, start
+from tests.cli.test_harness import KILLS, run, start
 
 Study = tuple[Path, dict[str, Any]]
+# Three in the suite, thirty in `make soak`.
+TUNE_KILLS = min(30, 3 * KILLS // 5)
 TUNE = ("tune", "--backbone", "vanilla", "--integ", "SUB", "--loss", "MSE", "--json")
 
 
@@ -65,23 +70,36 @@ def test_the_best_recipe_is_a_preset_that_bench_takes(study: Study, preset: Path
     assert [training["best_validation_ad"] for training in trained] == [best]
 
 
+@pytest.mark.timeout(120 + 30 * TUNE_KILLS)
 def test_killed_and_interrupted_searches_go_on_to_the_same_result(
     study: Study,
     preset: Path,
     tmp_path: Path,
 ) -> None:
     words = (*TUNE, "--trials", "8", "--preset", str(preset), "--checkpoint-every", "0")
-    for number, lines in ((signal.SIGKILL, 3), (signal.SIGTERM, 9), (signal.SIGKILL, 5)):
+    draw = random.Random(1)
+    done = 0
+    while done < TUNE_KILLS:
+        # The journal is written to right after such a line: one a validation, and one a trial.
+        number = signal.SIGTERM if done % 3 == 1 else signal.SIGKILL
         process = start(*words, cwd=tmp_path)
         assert process.stderr is not None
-        for _ in range(lines):  # a line a validation, and one a trial
+        for _ in range(draw.randint(1, 12)):
             process.stderr.readline()
+        time.sleep(draw.uniform(0.0, 0.03))
         process.send_signal(number)
-        _, err = process.communicate(timeout=60)
+        out, err = process.communicate()
+        if process.returncode == 0:  # it came to an end: begin with an empty folder again
+            assert json.loads(out)["trials"] == study[1]["trials"]
+            shutil.rmtree(tmp_path / "runs")
+            continue
         expected = -number if number == signal.SIGKILL else 128 + number
         assert process.returncode == expected, err
+        assert "Traceback" not in err
+        done += 1
     found = json.loads(run(*words, cwd=tmp_path).stdout)
     assert found["trials"] == study[1]["trials"]
+    assert not list(tmp_path.glob("runs/tune/*/.unfinished/trial-*"))
 
 
 def test_two_processes_share_the_trials(preset: Path, tmp_path: Path) -> None:
