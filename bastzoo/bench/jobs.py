@@ -141,7 +141,7 @@ class Bench:
         self.workbench = workbench or settings.workbench(registry)
         self.store = RunStore(settings.out)
         self.claims = Claims(self.store.folder)
-        self._watch = watch
+        self._shown_by = watch
         self._stopping = stopping
 
     def perform(self, job: Job) -> Outcome:
@@ -158,7 +158,10 @@ class Bench:
         if accelerator.num_processes > 1:
             from accelerate.utils import broadcast_object_list
 
-            (outcome,) = broadcast_object_list([outcome])
+            from bastzoo.engine.processes import together
+
+            with together():
+                (outcome,) = broadcast_object_list([outcome])
         if outcome is None:
             with found if isinstance(found, Claim) else nullcontext():
                 outcome = self._work(job)
@@ -205,13 +208,29 @@ class Bench:
             self._test(job, outcome, name)
         return outcome
 
+    def _watch(self, key: str, progress: Progress) -> None:
+        """Show how far a job is. A display whose reader is gone ends the work, with a checkpoint."""
+        try:
+            self._shown_by(key, progress)
+        except BrokenPipeError:
+            from bastzoo.bench.stopping import OUTPUT_CLOSED, Interrupted
+
+            if self._stopping is None:
+                raise Interrupted(OUTPUT_CLOSED) from None
+            self._stopping.ask(OUTPUT_CLOSED)
+
     def _run(self, job: Job) -> RunRecord:
         from bastzoo.bench.runner import baseline_run, train_run
         from bastzoo.engine.checkpoint import Checkpoints
 
         if job.baseline is not None:
             self._watch(job.key, Progress("fitting", str(self.workbench.device)))
-            return baseline_run(job.baseline, workbench=self.workbench, store=self.store)
+            return baseline_run(
+                job.baseline,
+                workbench=self.workbench,
+                store=self.store,
+                stopping=self._stopping,
+            )
         assert job.experiment is not None
         watch = _Watched(job, self._watch, self.workbench)
         return train_run(

@@ -9,7 +9,7 @@ import csv
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -26,12 +26,13 @@ from bastzoo.conditions import Condition
 from bastzoo.data.batches import SPLITS, ClipSet, DataSet
 from bastzoo.data.places import count_places
 from bastzoo.data.recorded.dataset import RecordedData
-from bastzoo.engine.checkpoint import Checkpoints
+from bastzoo.engine.checkpoint import Checkpoints, Interrupted
 from bastzoo.engine.evaluation import Answers, cost, localize, localize_baseline, score
 from bastzoo.engine.observer import Observer
+from bastzoo.engine.processes import check_shares, is_lost, lost, together
 from bastzoo.engine.training import TrainingResult, train
 from bastzoo.engine.weights import load_weights, weights_of
-from bastzoo.errors import BastzooError, FolderError, RecordError
+from bastzoo.errors import BastzooError, FolderError, RecordError, TrainingError
 from bastzoo.experiment import MODEL_KINDS, DataSize, Experiment, Preset, ResolvedComponent
 from bastzoo.model import BinauralLocalizer
 from bastzoo.records.provenance import provenance, reset_peak_memory
@@ -77,6 +78,7 @@ def train_run(
     that cannot be written, come through.
     """
     data = workbench.data_of(experiment)
+    check_shares(len(data.split("train")), experiment.preset.recipe.batch, workbench.accelerator)
     deferred = nullcontext() if stopping is None else stopping.deferred()
 
     def work() -> tuple[dict[str, Any], Fill]:
@@ -112,6 +114,7 @@ def train_run(
         work,
         workbench=workbench,
         store=store,
+        stopping=stopping,
     )
 
 
@@ -295,7 +298,11 @@ def baseline_experiment(
 
 
 def baseline_run(
-    experiment: BaselineExperiment, *, workbench: Workbench, store: RunStore
+    experiment: BaselineExperiment,
+    *,
+    workbench: Workbench,
+    store: RunStore,
+    stopping: Stopping | None = None,
 ) -> RunRecord:
     """Fit a baseline on training clips, evaluate it on the test split, write the run."""
     data = _baseline_data(experiment, workbench)
@@ -312,6 +319,7 @@ def baseline_run(
         work,
         workbench=workbench,
         store=store,
+        stopping=stopping,
     )
 
 
@@ -351,17 +359,34 @@ def _record(
     *,
     workbench: Workbench,
     store: RunStore,
+    stopping: Stopping | None = None,
 ) -> RunRecord:
-    """Do the work of a run and write its record, whether it succeeds or raises."""
+    """Do the work of a run and write its record, whether it succeeds or raises.
+
+    What fails once the process is to stop (its parent is gone, its output is closed) says nothing of the
+    run: it is interrupted.
+    """
     started = time.perf_counter()
     reset_peak_memory(workbench.device)
+    accelerator, key = workbench.accelerator, identity["key"]
+    before = store.get(key) if accelerator.num_processes > 1 else None
+    writes = accelerator.is_main_process
     fill: Fill | None = None
     try:
         parts, fill = work()
     except FolderError:
         raise
     except Exception as error:  # whatever a component raises is this run's failure, not the grid's
+        if stopping is not None and stopping.signal:
+            raise Interrupted(stopping.signal) from error
+        if accelerator.num_processes > 1 and is_lost(error):
+            found = store.get(key)  # one that has failed on its own has left its reason there
+            if found is None or found == before:
+                raise lost() from error
+            return found
         parts = {"failure": _failure(error)}
+        # All processes see that a loss is not finite; anything else is known to this one alone.
+        writes = writes or not isinstance(error, TrainingError)
     record = RunRecord(
         **identity,
         **parts,
@@ -374,17 +399,19 @@ def _record(
             ),
         ),
     )
-    if workbench.accelerator.is_main_process:
+    if writes:
         try:
             store.write(record, fill)
         except BastzooError:
             raise
         except Exception as error:  # what a component gives to be kept can be beyond writing
-            lost = {"status": "failed", "failure": _failure(error)}
+            failed = {"status": "failed", "failure": _failure(error)}
             kept = record.model_dump(include={*identity, "provenance"})
-            record = RunRecord.model_validate({**kept, **lost})
+            record = RunRecord.model_validate({**kept, **failed})
             store.write(record)
-    workbench.accelerator.wait_for_everyone()
+    if writes is accelerator.is_main_process:  # all have come here
+        with suppress(Interrupted), together():
+            accelerator.wait_for_everyone()
     return record
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -11,20 +12,35 @@ from typing import Any
 
 from bastzoo.engine.checkpoint import Interrupted
 
+OUTPUT_CLOSED = getattr(signal, "SIGPIPE", signal.SIGTERM)
+"""What to stop with when nobody reads what is said any more."""
+
 
 class Stopping:
     """Catches the signals while it is entered; does nothing outside the main thread.
 
     ignore_interrupt: for a worker process, which a terminal's Ctrl-C reaches too: its parent tells it
         what to do, by SIGTERM.
+    parent: of a worker process: when it is gone, that is as good as a SIGTERM.
     """
 
-    def __init__(self, *, ignore_interrupt: bool = False) -> None:
-        self.signal = 0
-        """The signal that came while it had to wait; 0 for none."""
+    def __init__(self, *, ignore_interrupt: bool = False, parent: int | None = None) -> None:
+        self._signal = 0
         self._waits = False
         self._ignore_interrupt = ignore_interrupt
+        self._parent = parent
         self._before: dict[int, Any] = {}
+
+    @property
+    def signal(self) -> int:
+        """The signal that came while it had to wait; 0 for none."""
+        if not self._signal and self._parent is not None and os.getppid() != self._parent:
+            return signal.SIGTERM
+        return self._signal
+
+    def ask(self, number: int) -> None:
+        """Let the work stop at its next chance, as a signal that has to wait does."""
+        self._signal = self._signal or number
 
     def __enter__(self) -> Stopping:
         if threading.current_thread() is threading.main_thread():
@@ -60,7 +76,7 @@ class Stopping:
             raise Interrupted(self.signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._waits and not self.signal:
-            self.signal = number
+        if self._waits and not self._signal:
+            self._signal = number
             return
         raise Interrupted(number)

@@ -12,7 +12,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
@@ -135,6 +135,8 @@ def main(args: Sequence[str] | None = None) -> int:
         except BastzooError as error:
             click.echo(f"Error: {error}", err=True)
             return error.exit_code
+        except BrokenPipeError:  # `| head`, or a terminal that was closed: nobody reads any more
+            return _output_closed()
         except OSError as error:
             if error.errno not in _FILE_PROBLEMS:
                 raise
@@ -146,9 +148,20 @@ def main(args: Sequence[str] | None = None) -> int:
             if type(error).__name__ != "Interrupted":
                 raise
             usual = "What is finished is kept; give the same command again to go on."
-            click.echo(f"Interrupted. {str(error) or usual}", err=True)
+            try:
+                click.echo(f"Interrupted. {str(error) or usual}", err=True)
+            except BrokenPipeError:
+                _output_closed()
             return 128 + int(getattr(error, "signal", 2))
     return result if isinstance(result, int) else 0
+
+
+def _output_closed() -> int:
+    """Keep Python from writing what is left at its end; the exit code that shells give to SIGPIPE."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return 128 + 13
 
 
 @contextmanager

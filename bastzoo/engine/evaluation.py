@@ -89,14 +89,16 @@ def localize(model: nn.Module, clips: ClipSet, *, batch: int, accelerator: Accel
     model = accelerator.unwrap_model(model).eval()
     head: Any = model.head
     rows: dict[str, list[torch.Tensor]] = defaultdict(list)
-    for part in _share(clips, batch, accelerator):
+    parts, mine = _share(clips, batch, accelerator)
+    for part in parts:
         with accelerator.autocast():
             outputs = model(part.inputs)
         outputs = {name: value.float() for name, value in outputs.items()}
         for name, value in collected(head, outputs, part).items():
             rows[name].append(value)
     found: dict[str, Any] = {
-        name: _gathered(torch.cat(parts).cpu().numpy(), accelerator) for name, parts in rows.items()
+        name: _gathered(torch.cat(each)[mine].cpu().numpy(), accelerator)
+        for name, each in rows.items()
     }
     return Answers.of_arrays(found)
 
@@ -130,14 +132,22 @@ def collected(
     return rows
 
 
-def _share(clips: ClipSet, batch: int, accelerator: Accelerator) -> Iterator[Batch]:
-    """Batches of this process's share of the clips: the whole, or a range of the indices."""
+def _share(clips: ClipSet, batch: int, accelerator: Accelerator) -> tuple[Iterator[Batch], slice]:
+    """Batches of this process's share of the clips, and which of their rows count.
+
+    The share is the whole, or a range of the indices. Where there are fewer clips than processes, a
+    process without any hears the first and counts nothing: what it gathers must have the same parts.
+    """
+    everything = slice(None)
     if accelerator.num_processes == 1:
-        return clips.in_order(batch)
+        return clips.in_order(batch), everything
     rank, processes = accelerator.process_index, accelerator.num_processes
     first, last = (len(clips) * i // processes for i in (rank, rank + 1))
+    if first == last:
+        return iter([clips.take(torch.arange(1))]), slice(0)
     starts = range(first, last, batch)
-    return (clips.take(torch.arange(start, min(start + batch, last))) for start in starts)
+    taken = (clips.take(torch.arange(start, min(start + batch, last))) for start in starts)
+    return taken, everything
 
 
 def _gathered(mine: np.ndarray, accelerator: Accelerator) -> np.ndarray:

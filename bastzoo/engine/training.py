@@ -23,6 +23,7 @@ from bastzoo.data.batches import ClipSet
 from bastzoo.engine.checkpoint import Checkpoints, Interrupted, set_random_state
 from bastzoo.engine.evaluation import localize
 from bastzoo.engine.observer import Observer, Silent
+from bastzoo.engine.processes import Shares
 from bastzoo.errors import TrainingError
 from bastzoo.experiment import Recipe
 from bastzoo.metrics.localization import angular_distance, counted
@@ -68,6 +69,8 @@ def train(
     checkpoints: where to keep what is needed to go on after a kill; a checkpoint that is there is
         gone on from.
 
+    Several processes share each batch; what is reported is the mean over all of it.
+
     Raises TrainingError when the loss is no longer finite, and Interrupted, after a checkpoint, when
     `checkpoints` asks for a stop.
     """
@@ -85,21 +88,24 @@ def train(
     if checkpoints is not None:
         progress.go_on(checkpoints)
     result = progress.result
-    batches = _batches(len(training), recipe.batch, seed, accelerator, skip=result.steps)
+    batch_size = min(recipe.batch, len(training))
+    shares = Shares(batch_size, accelerator)
+    batches = _batches(len(training), batch_size, seed, skip=result.steps)
 
     observer.training_started(recipe.steps)
     for step in range(result.steps + 1, recipe.steps + 1):
         wrapped.train()
-        batch = training.take(next(batches))
+        batch = training.take(shares.of(next(batches)))
         with accelerator.autocast():
-            value = loss(wrapped(batch.inputs), batch.targets)
+            value = shares.weighted(loss(wrapped(batch.inputs), batch.targets))
         accelerator.backward(value)
         accelerator.clip_grad_norm_(wrapped.parameters(), recipe.clip_norm)
         rate = float(schedule.get_last_lr()[0])
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-        progress.losses.append(value.detach())
+        value = shares.common(value)
+        progress.losses.append(value)
         result.steps = step
         _check_finite(value, step, recipe)
         observer.step(step, value.item())
@@ -249,24 +255,20 @@ def _warmup_then_cosine(recipe: Recipe) -> Callable[[int], float]:
     return factor
 
 
-def _batches(
-    clips: int, batch: int, seed: int, accelerator: Accelerator, *, skip: int = 0
-) -> Iterator[Tensor]:
+def _batches(clips: int, batch: int, seed: int, *, skip: int = 0) -> Iterator[Tensor]:
     """Yield batches of clip indices for ever, in a new order each epoch.
 
-    Every process draws the same order and takes its own slice, so the result depends on the seed and
+    Every process draws the same order and takes its own share, so the result depends on the seed and
     the number of processes, and on nothing else. `skip` leaves out the first batches.
     """
     generator = torch.Generator().manual_seed(seed)
-    batch = min(batch, clips)
     while True:
         order = torch.randperm(clips, generator=generator)
         for start in range(0, clips - batch + 1, batch):
             if skip > 0:
                 skip -= 1
                 continue
-            indices = order[start : start + batch]
-            yield indices[accelerator.process_index :: accelerator.num_processes]
+            yield order[start : start + batch]
 
 
 def _check_finite(value: Tensor, step: int, recipe: Recipe) -> None:

@@ -33,7 +33,13 @@ def start(*words: str, cwd: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "BASTZOO_LOAD_PLUGINS": ""},
+        # One thread each, whatever shares the machine: the last digits depend on their number.
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "BASTZOO_LOAD_PLUGINS": "",
+            "OMP_NUM_THREADS": "1",
+        },
     )
 
 
@@ -65,31 +71,73 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, preset: Path) -> str:
     return table(folder)
 
 
-@pytest.mark.timeout(60 + 15 * KILLS)
+@pytest.mark.timeout(60 + 20 * KILLS)
+@pytest.mark.parametrize(
+    ("jobs", "kills"),
+    [("1", KILLS), ("2", max(2, KILLS // 4))],  # with two, the runs are those of orphans
+)
 def test_a_grid_that_is_killed_again_and_again_ends_in_the_same_table(
-    undisturbed: str, preset: Path, tmp_path: Path
+    jobs: str, kills: int, undisturbed: str, preset: Path, tmp_path: Path
 ) -> None:
     words = (*GRID, "--preset", str(preset), "--checkpoint-every", "0")
+    words = words if jobs == "1" else (*words, "--jobs", jobs)
     draw = random.Random(1)
-    for _ in range(KILLS):
+    for _ in range(kills):
         process = start(*words, cwd=tmp_path)
-        until = time.monotonic() + draw.uniform(2.0, 4.5)
+        said = _until_it_works(process) if jobs == "2" else ""
+        until = time.monotonic() + draw.uniform(*((0.0, 3.0) if jobs == "2" else (2.0, 4.5)))
         while time.monotonic() < until and process.poll() is None:
             time.sleep(0.01)
         if process.poll() is not None:  # it came to an end: begin with an empty folder again
             process.communicate()
             assert process.returncode == 0
-            assert table(tmp_path) == undisturbed
+            assert _made_again(tmp_path, jobs) == undisturbed
             shutil.rmtree(tmp_path / "runs")
             continue
         process.kill()
-        _, err = process.communicate()
-        assert "Traceback" not in err
-        _, faults = RunStore(tmp_path / "runs").records()
+        _, err = process.communicate()  # until the orphans have ended, whose output it is too
+        assert "Traceback" not in said + err
+        records, faults = RunStore(tmp_path / "runs").records()
         assert faults == []
+        assert all(record.status == "finished" for record in records)
+    run(*words, cwd=tmp_path)
+    assert _made_again(tmp_path, jobs) == undisturbed
+    assert not (tmp_path / "runs" / ".unfinished").exists()
+
+
+def _made_again(folder: Path, jobs: str) -> str:
+    """The table, with the command of one job beside it."""
+    return table(folder).replace(f" --jobs {jobs}", "")
+
+
+def _until_it_works(process: subprocess.Popen[str]) -> str:
+    """What a grid says until it has trained for the first time, or has ended."""
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if "validation AD" in line:
+            break
+    return said
+
+
+def test_a_grid_whose_output_nobody_reads_any_more_is_interrupted_not_failed(
+    undisturbed: str, preset: Path, tmp_path: Path
+) -> None:
+    words = (*GRID, "--preset", str(preset), "--checkpoint-every", "0")
+    for _ in range(2):  # as `2>&1 | head` does, in the middle of a run
+        process = start(*words, cwd=tmp_path)
+        assert process.stderr is not None
+        assert process.stdout is not None
+        _until_it_works(process)
+        process.stderr.close()
+        process.stdout.close()
+        assert process.wait() == 128 + signal.SIGPIPE
+        records, _ = RunStore(tmp_path / "runs").records()
+        assert all(record.status == "finished" for record in records)
+        assert list(tmp_path.glob("runs/.unfinished/*/checkpoint.pt"))
     run(*words, cwd=tmp_path)
     assert table(tmp_path) == undisturbed
-    assert not (tmp_path / "runs" / ".unfinished").exists()
 
 
 def test_four_processes_on_one_folder_train_each_run_once(preset: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import os
 import signal
 import sys
@@ -35,26 +37,38 @@ class Ended:
 
 
 def main(connection: Connection, settings: Settings, threads: int) -> None:
-    """Perform jobs until the pipe is closed."""
+    """Perform jobs until the pipe is closed.
+
+    What becomes of a run does not hang on the pipe: when the parent is killed, the run that is worked on
+    keeps a checkpoint and is given back, and whoever comes next goes on with it.
+    """
     import torch
 
     from bastzoo.plugins import default_registry
 
     torch.set_num_threads(threads)
-    _follow_parent()
+    origin = multiprocessing.parent_process()
+    assert origin is not None and origin.pid is not None  # noqa: PT018
+    _follow(parent := origin.pid)
+
+    def say(message: Started | Ended) -> None:
+        with contextlib.suppress(OSError):  # nobody listens any more; `stopping` knows that too
+            connection.send(message)
+
     try:
-        with Stopping(ignore_interrupt=True) as stopping:
+        with Stopping(ignore_interrupt=True, parent=parent) as stopping:
             bench = Bench(
                 settings,
                 registry=default_registry(),
-                watch=lambda key, progress: connection.send(Started(key, progress)),
+                watch=lambda key, progress: say(Started(key, progress)),
                 stopping=stopping,
             )
             while True:
-                job: Job = connection.recv()
-                connection.send(_ended(bench, job))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return  # the parent is done, or gone
+                try:
+                    job: Job = connection.recv()
+                except (EOFError, OSError):
+                    return  # the parent is done, or gone
+                say(_ended(bench, job))
     except Interrupted as interrupted:
         sys.exit(128 + interrupted.signal)
 
@@ -66,9 +80,8 @@ def _ended(bench: Bench, job: Job) -> Ended:
         return Ended(None, str(error))
 
 
-def _follow_parent() -> None:
+def _follow(parent: int) -> None:
     """Stop, with a checkpoint, when the parent was killed: nobody waits for the result any more."""
-    parent = os.getppid()
 
     def follow() -> None:
         while os.getppid() == parent:

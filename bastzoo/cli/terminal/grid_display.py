@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -13,6 +12,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+
+from bastzoo.cli.terminal.progress import standard_error
 
 if TYPE_CHECKING:
     from bastzoo.bench.jobs import Progress
@@ -26,7 +27,7 @@ class GridDisplay:
 
     def __init__(self, titles: Mapping[str, str], console: Console | None = None) -> None:
         self.titles = titles
-        self.console = console or Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self.console = console or standard_error()
         self._running: dict[str, Progress] = {}
         self._done = self._failed = self._trained = 0
         self._started = time.monotonic()

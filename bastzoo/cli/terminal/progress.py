@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -15,6 +17,20 @@ if TYPE_CHECKING:
     from bastzoo.data.recorded.convert import Progress as Conversion
 
 
+class _Console(Console):
+    """Standard error. Rich ends the process where nobody reads any more; who works on a run decides here."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the error through, once."""
+        self.quiet = True
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+def standard_error() -> Console:
+    """The console that progress is shown on; standard output holds results only."""
+    return _Console(file=sys.stderr, highlight=False, soft_wrap=True)
+
+
 class TrainingProgress:
     """Draws one training run; an `engine.observer.Observer`.
 
@@ -23,7 +39,7 @@ class TrainingProgress:
 
     def __init__(self, title: str, console: Console | None = None) -> None:
         self.title = title
-        self.console = console or Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self.console = console or standard_error()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._steps = 0
@@ -81,7 +97,7 @@ class CountProgress:
 
     def __init__(self, verb: str, things: str, console: Console | None = None) -> None:
         self.verb, self.things = verb, things
-        self.console = console or Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self.console = console or standard_error()
         self._started = self._said = time.monotonic()
         self._first: int | None = None
 
@@ -119,7 +135,7 @@ class FetchProgress:
 
     def __init__(self, files: int, console: Console | None = None) -> None:
         self.files = files
-        self.console = console or Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self.console = console or standard_error()
         self._path = ""
         self._number = 0
         self._said = time.monotonic()
@@ -163,7 +179,7 @@ class FetchProgress:
 
 def say(text: str) -> None:
     """A line on standard error."""
-    Console(file=sys.stderr, highlight=False, soft_wrap=True).print(text, markup=False)
+    standard_error().print(text, markup=False)
 
 
 def warn(sentences: Iterable[str]) -> None:
