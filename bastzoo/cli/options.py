@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from bastzoo.experiment import Tasks
     from bastzoo.registry import Registry
 
+SEED = click.IntRange(min=0, max=2**32 - 1)
+"""A seed: what numpy's generators take."""
+
 Command = Callable[..., Any]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 

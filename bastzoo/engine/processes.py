@@ -48,7 +48,7 @@ class Shares:
         loss = loss.detach()
         if self._processes == 1:
             return loss
-        return self._accelerator.reduce(loss.float().clone(), reduction="mean")  # type: ignore[no-any-return]
+        return self._accelerator.reduce(loss.float().clone(), reduction="mean")
 
 
 def check_shares(clips: int, batch: int, accelerator: Accelerator) -> None:

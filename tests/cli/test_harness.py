@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import random
 import re
@@ -217,30 +218,62 @@ def test_rerun_says_what_is_run_again(preset: Path, tmp_path: Path, tiny_preset:
     assert "done before, failed" not in failed.stderr
 
 
-def test_one_run_in_two_processes_learns_what_one_process_learns(
-    tiny_preset: Path, tmp_path: Path
-) -> None:
-    words = ("train", "--backbone", "vanilla", "--env", "RI01", "--preset", str(tiny_preset))
-    launch = ("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2")
-    launch = (*launch, "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no")
-    done = subprocess.run(
-        [sys.executable, *launch, "-m", "bastzoo", *words, "--out", "two", "--device", "cpu"],
-        cwd=tmp_path,
+def in_two_processes(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    return subprocess.run(
+        [sys.executable, *launch, str(Path(__file__).with_name("rank.py")), *words],
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=200,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "BASTZOO_LOAD_PLUGINS": ""},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "BASTZOO_LOAD_PLUGINS": "",
+            "OMP_NUM_THREADS": "1",
+        },
     )
+
+
+def test_one_run_in_two_processes_learns_what_one_process_learns(
+    tiny_preset: Path, tmp_path: Path
+) -> None:
+    uneven = tmp_path / "uneven.toml"  # batches of which one process has two clips, the other one
+    uneven.write_text(tiny_preset.read_text().replace("batch = 8", "batch = 3"))
+    words = ("train", "--backbone", "vanilla", "--env", "RI01", "--preset", str(uneven))
+    done = in_two_processes(*words, "--out", "two", "--device", "cpu", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+    for process in (0, 1):
+        assert f"process {process} of 2, exit code 0" in done.stderr
     assert done.stdout.count("AD, mean") == 1
-    run(*words, "--out", "one", cwd=tmp_path)
+    run(*words, "--out", "one", "--device", "cpu", cwd=tmp_path)
     ((two,), _), ((one,), _) = (RunStore(tmp_path / out).records() for out in ("two", "one"))
     assert two.key == one.key
     assert two.training is not None
     assert one.training is not None
-    # The mean of two halves of a batch is not the mean of the batch to the last bit.
+    # The mean over the processes is not that over the batch to the last bit.
     assert two.training.best_validation_ad == pytest.approx(
         one.training.best_validation_ad, abs=0.5
     )
+    # The loss is that of the whole batch, not that of the first process's share.
+    assert _losses(tmp_path / "two") == pytest.approx(_losses(tmp_path / "one"), rel=1e-3)
     assert two.evaluation is not None
     assert two.evaluation.clips == 18
+
+
+def _losses(runs: Path) -> list[float]:
+    (path,) = runs.glob("*/history.csv")
+    with path.open(newline="") as file:
+        return [float(row["loss"]) for row in csv.DictReader(file)]
+
+
+def test_more_processes_than_clips_in_a_batch_is_a_sentence(
+    tiny_preset: Path, tmp_path: Path
+) -> None:
+    single = tmp_path / "single.toml"
+    single.write_text(tiny_preset.read_text().replace("batch = 8", "batch = 1"))
+    words = ("train", "--backbone", "vanilla", "--env", "RI01", "--preset", str(single))
+    done = in_two_processes(*words, "--device", "cpu", cwd=tmp_path)
+    assert done.returncode != 0
+    assert "2 processes cannot share a batch of 1 clips" in done.stderr
+    assert RunStore(tmp_path / "runs").records() == ([], [])

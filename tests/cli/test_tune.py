@@ -122,6 +122,22 @@ def test_more_trials_go_on_from_those_that_are_done(study: Study, preset: Path) 
     assert len(after["trials"]) == 9
 
 
+def test_the_command_that_is_suggested_trains_what_was_tuned(study: Study, preset: Path) -> None:
+    folder, _ = study
+    words = [word for word in TUNE if word != "--json"]
+    done = run(*words, "--trials", "8", "--preset", str(preset), cwd=folder)
+    command = done.stdout.splitlines()[-1]
+    assert command.startswith("bastzoo bench --backbone vanilla --integ SUB --loss MSE")
+    assert "--env RI " in command
+    assert command.endswith("--out runs")
+
+
+@pytest.mark.parametrize("command", ["train", "tune"])
+def test_a_seed_that_no_generator_takes_is_a_sentence(command: str, tmp_path: Path) -> None:
+    done = run(command, "--seed", str(2**32), cwd=tmp_path, code=1)
+    assert "--seed" in done.stderr
+
+
 def test_mistakes_are_sentences(preset: Path, tmp_path: Path) -> None:
     done = run(*TUNE, "--write", "best.json", cwd=tmp_path, code=1)
     assert "ends in .toml" in done.stderr

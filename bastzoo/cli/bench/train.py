@@ -8,6 +8,7 @@ import click
 
 from bastzoo.cli.data_options import Heard, data_options
 from bastzoo.cli.options import (
+    SEED,
     as_json,
     check_tasks,
     checkpoint_option,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     help="Default: azimuth; azimuth+elevation+class with --cls-weight or --elev-weight.",
 )
 @click.option("--frontend", metavar="NAME", help="Default: spectrogram, or precomputed with --csv.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option("--seed", default=0, show_default=True, type=SEED)
 @pretrained_option
 @recipe_options
 @task_options

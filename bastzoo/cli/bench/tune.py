@@ -9,6 +9,7 @@ import click
 
 from bastzoo.cli.data_options import Heard, data_options
 from bastzoo.cli.options import (
+    SEED,
     as_json,
     checkpoint_option,
     training_options,
@@ -18,7 +19,7 @@ from bastzoo.cli.options import (
 if TYPE_CHECKING:
     from bastzoo.bench.tuning import Trial, Tuning
     from bastzoo.conditions import Condition
-    from bastzoo.experiment import Recipe
+    from bastzoo.experiment import Experiment, Recipe
 
 
 @click.command()
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--env", "environment", default="RI", show_default=True, metavar="NAME")
 @click.option("--head", default="azimuth", show_default=True, metavar="NAME")
 @click.option("--frontend", metavar="NAME", help="Default: spectrogram, or precomputed with --csv.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option("--seed", default=0, show_default=True, type=SEED)
 @click.option(
     "--trials",
     default=20,
@@ -135,7 +136,7 @@ def tune(
             stopping=stopping,
         )
     path = tuning.write_best(write)
-    _report(tuning, path, as_json=json_)
+    _report(tuning, path, out, as_json=json_)
 
 
 def _words(recipe: Recipe) -> str:
@@ -146,7 +147,7 @@ def _words(recipe: Recipe) -> str:
     )
 
 
-def _report(tuning: Tuning, path: Path, *, as_json: bool) -> None:
+def _report(tuning: Tuning, path: Path, out: str, *, as_json: bool) -> None:
     from dataclasses import asdict
 
     from bastzoo.cli.terminal.output import echo_json, table
@@ -177,8 +178,17 @@ def _report(tuning: Tuning, path: Path, *, as_json: bool) -> None:
     own = found[0]
     before = f"; the preset's own recipe (trial 1): {own.ad:.2f}°" if own.ad is not None else ""
     click.echo(f"\nBest: trial {best.number + 1}, validation AD {best.ad:.2f}°{before}.")
-    chosen = tuning.experiment.combination
-    click.echo(
-        f"bastzoo bench --backbone {chosen.backbone} --integ {chosen.integration} "
-        f"--loss {chosen.loss} --sharing {chosen.sharing} --preset {path}"
-    )
+    click.echo(_to_train_it(tuning.experiment, path, out))
+
+
+def _to_train_it(experiment: Experiment, path: Path, out: str) -> str:
+    """The command that trains what was tuned, with the recipe that was found, into the same folder."""
+    import shlex
+
+    chosen = experiment.combination
+    words = ["bastzoo", "bench", "--backbone", chosen.backbone, "--integ", chosen.integration]
+    words += ["--loss", chosen.loss, "--sharing", chosen.sharing]
+    words += ["--head", chosen.head, "--frontend", chosen.frontend]
+    if experiment.source.layout != "csv":  # an index has no environments to choose from
+        words += ["--env", experiment.environment]
+    return shlex.join([*words, "--preset", str(path), "--out", out])
