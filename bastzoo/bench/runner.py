@@ -409,7 +409,7 @@ def _record(
             kept = record.model_dump(include={*identity, "provenance"})
             record = RunRecord.model_validate({**kept, **failed})
             store.write(record)
-    if writes is accelerator.is_main_process:  # all have come here
+    if "failure" not in parts:  # one that has failed ends, and the others with it
         with suppress(Interrupted), together():
             accelerator.wait_for_everyone()
     return record
