@@ -186,6 +186,10 @@ def _rank(row: Row) -> int | None:
     return row.standing.rank if row.standing else None
 
 
+def _rank_words(row: Row) -> str:
+    return row.standing.words if row.standing else "-"
+
+
 def _chosen(pick: Callable[[Combination], str]) -> Callable[[Row], str | None]:
     return lambda row: pick(row.first.experiment.combination) if row.first.experiment else None
 
@@ -199,7 +203,7 @@ def _spread_text(row: Row) -> str:
 
 
 _ALL = (
-    Column("rank", "Rank", lambda row: {"rank": _rank(row)}, lambda row: str(_rank(row) or "-")),
+    Column("rank", "Rank", lambda row: {"rank": _rank(row)}, _rank_words),
     _words("model", "Model", lambda row: row.labels[0]),
     _words("loss", "Loss", lambda row: row.labels[1]),
     _words("integration", "Integ.", lambda row: row.labels[2]),

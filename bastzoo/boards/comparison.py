@@ -10,9 +10,10 @@ import numpy as np
 from bastzoo.boards.rows import mean, over_sounds, same_sounds
 from bastzoo.boards.statistics import (
     Interval,
-    bootstrap_mean_intervals,
+    mean_interval,
     mean_over_clips,
     paired_difference,
+    pooled_trainings,
 )
 from bastzoo.boards.tables import seed_words
 from bastzoo.errors import RecordError
@@ -39,7 +40,8 @@ class Side:
 class Comparison:
     """Two rows in one test (a run's own, or a case of a track), and the difference of their mean AD.
 
-    difference: the first minus the second, degrees; interval: 95 %, bootstrap over sounds, paired.
+    difference: the first minus the second, degrees; interval: 95 %, over sounds (paired) and trainings.
+    p: two-sided, of no difference.
     """
 
     test: str
@@ -49,6 +51,7 @@ class Comparison:
     b: Side
     difference: float
     interval: Interval
+    p: float
 
     @property
     def are_told_apart(self) -> bool:
@@ -133,10 +136,18 @@ def _compared(
     same_sounds(list(zip(keys, (*tests_a, *tests_b), strict=True)))
     counts = np.array(tests_a[0].by_sound["clips"])
     means = over_sounds(tests_a), over_sounds(tests_b)
-    intervals = bootstrap_mean_intervals(means, counts)
+    # A row of few seeds borrows how far trainings lie apart from the other row.
+    pooled = pooled_trainings(means, counts)
+    found = paired_difference(*means, counts, pooled=pooled)
     sides = [
-        Side(_name(of[0]), _seeds(of), mean_over_clips(m, counts), interval, _metrics(tests))
-        for of, m, interval, tests in zip((a, b), means, intervals, (tests_a, tests_b), strict=True)
+        Side(
+            _name(of[0]),
+            _seeds(of),
+            mean_over_clips(m, counts),
+            mean_interval(m, counts, pooled=pooled),
+            _metrics(tests),
+        )
+        for of, m, tests in zip((a, b), means, (tests_a, tests_b), strict=True)
     ]
     return Comparison(
         test=test,
@@ -145,7 +156,8 @@ def _compared(
         a=sides[0],
         b=sides[1],
         difference=sides[0].ad - sides[1].ad,
-        interval=paired_difference(*means, counts),
+        interval=found.interval,
+        p=found.p,
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from bastzoo.boards.statistics import (
     Interval,
     Standing,
-    bootstrap_mean_intervals,
+    mean_interval,
     standings,
 )
 from bastzoo.boards.tables import labels, papers_order
@@ -185,7 +185,7 @@ class Row:
 
     @property
     def means(self) -> np.ndarray:
-        """Mean AD of every test sound, `[seeds, sounds]`: what the bootstrap resamples."""
+        """Mean AD of every test sound, `[seeds, sounds]`: what its interval follows from."""
         return over_sounds([_evaluation(record) for record in self.records])
 
     @property
@@ -220,8 +220,8 @@ def with_intervals(rows: Sequence[Row]) -> list[Row]:
     if not rows:
         return []
     same_sounds([(r.key, _evaluation(r)) for row in rows for r in row.records])
-    found = bootstrap_mean_intervals([row.means for row in rows], rows[0].counts)
-    return [replace(row, interval=interval) for row, interval in zip(rows, found, strict=True)]
+    # What is not trained has no variance of trainings to borrow.
+    return [replace(row, interval=mean_interval(row.means, row.counts)) for row in rows]
 
 
 def told_apart(rows: Sequence[Seeds[Record]], names: Sequence[tuple[str, ...]]) -> list[str]:

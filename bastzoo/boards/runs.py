@@ -14,6 +14,7 @@ from bastzoo.boards.columns import Column, Layout
 from bastzoo.boards.formats import Section, Value
 from bastzoo.boards.published import published_runs, section_of_runs
 from bastzoo.boards.rows import Row, Seeds, grouped, ranked, told_apart, with_intervals
+from bastzoo.boards.statistics import ranks_in_words
 from bastzoo.boards.tables import (
     PAPER_COLUMNS,
     TEXT_COLUMNS,
@@ -24,6 +25,7 @@ from bastzoo.boards.tables import (
     markdown,
     origins,
     paragraph,
+    protocols,
     seed_words,
 )
 from bastzoo.experiment import Experiment
@@ -159,7 +161,7 @@ def _introduction(part: _Part) -> list[str]:
         f"Environment {experiment.environment} ({rooms}), preset `{experiment.preset.name}`"
         f"{'' if experiment.precision == 'no' else f' in {experiment.precision}'}, "
         f"{evaluation.clips:,} test clips: {data_words(experiment, evaluation, part.notes)}; "
-        f"{seed_words(part.seeds)}; protocol {protocol}. "
+        f"{seed_words(part.seeds)}; {protocols(protocol)}. "
         "AD is the mean angular distance, in degrees.",
         "",
     ]
@@ -174,12 +176,10 @@ def _details(part: _Part, layout: Layout, columns: Sequence[Column]) -> list[str
     keys = {column.key for column in columns}
     said = [_sorted_words(layout, "ad" in keys)]
     if "rank" in keys:
-        by = "" if layout.sort is None or layout.sort.key in ("rank", "ad") else "Ranks are by AD; "
-        said.append(
-            f"{by}rows share a rank where the interval of their paired difference includes zero."
-        )
-    ending = ";" if len(said) > 1 and said[1].startswith("rows") else "."
-    words = [said[0] + ending, *said[1:]]
+        by = "" if layout.sort is None or layout.sort.key in ("rank", "ad") else "Ranks are by AD. "
+        meaning = ranks_in_words([row.means for row in part.models], part.models[0].counts)
+        said.append(by + meaning)
+    words = [said[0] + ".", *said[1:]]
     if "seed-sd" in keys:
         words.append("Over seeds: the standard deviation of AD from one training to another.")
     headers = [column.header for column in columns]
@@ -188,10 +188,12 @@ def _details(part: _Part, layout: Layout, columns: Sequence[Column]) -> list[str
 
 def _sorted_words(layout: Layout, with_interval: bool) -> str:
     if layout.sort is None or (layout.sort.key == "ad" and not layout.descending):
-        return "Sorted by AD" + ", with its 95 % interval (bootstrap over sounds)" * with_interval
+        return (
+            "Sorted by AD" + ", with its 95 % interval (over sounds and trainings)" * with_interval
+        )
     header = layout.sort.header.removesuffix(" (95 %)")
     down = ", from high to low" if layout.descending else ""
-    interval = "; AD is given with its 95 % interval (bootstrap over sounds)" * with_interval
+    interval = "; AD is given with its 95 % interval (over sounds and trainings)" * with_interval
     return f"Sorted by {header}{down}{interval}"
 
 

@@ -1,11 +1,20 @@
-"""Bootstrap statistics of a leaderboard: intervals over sounds, paired differences, shared ranks.
+"""Statistics of a leaderboard, protocol 2: intervals over sounds and trainings, paired differences, ranks.
 
-The unit is the *sound*: clips of one sound in several places are not independent, so a resample
-draws sounds and takes all their clips (Efron, Tibshirani, An Introduction to the Bootstrap, 1993,
-ch. 8 and 13). Results are first averaged over seeds. An interval says how far a figure depends on
-which sounds were tested, not how far apart two trainings of one model come out.
+A figure is a mean over *sounds* (all clips of a sound move together) and over *trainings* (seeds). Both
+are samples: other sounds would have been harder, another seed would have come out elsewhere. So the
+variance of a mean has two parts, of sounds and of trainings, estimated from the two-way table of seeds
+and sounds (Searle, Casella, McCulloch, Variance Components, 1992, ch. 4):
 
-Every function is deterministic, to the last bit, on every machine.
+    variance = MS(sounds) / (K S)  +  max(0, MS(seeds) - MS(rest)) / (K S)
+
+for K seeds and S sounds. A row of one or two seeds cannot say how far trainings lie apart; it takes the
+coefficient of variation that the rows of its table have in common, pooled over them.
+
+Intervals are studentised: quantiles of Student's t, between those with Satterthwaite's degrees of
+freedom (1946), which are a little short where few seeds decide, and Cochran and Cox's (1950), which are a
+little long; and corrected for the skewness of sounds by Hall's transformation
+(1992, J. R. Stat. Soc. B 54:221). `benchmarks/coverage.py` simulates what they cover: 94 to 96 % for 10 to
+40 sounds, 3 or 5 seeds, and trainings that lie 0 to 0.9 degrees apart.
 """
 
 from __future__ import annotations
@@ -20,13 +29,21 @@ from jaxtyping import Float, Int
 Means = Float[np.ndarray, "... sounds"]
 Counts = Int[np.ndarray, " sounds"]
 
-RESAMPLES = 10_000
 LEVEL = 0.95
+STATISTICS_PROTOCOL = 2
+"""The version of the protocol whose ranks and intervals these are."""
 
-# Resamples, and rows, worked on at a time: bounds the memory to so many times the number of sounds,
-# and to so many times the number of resamples.
-_CHUNK = 1_000
-_ROWS = 512
+ENOUGH_SEEDS = 3
+"""Trainings from which on a row says itself how far they lie apart."""
+
+# How much of Cochran and Cox's quantile counts, beside Satterthwaite's; chosen by simulation.
+_LONG = 1 / 3
+
+# Beyond this skewness of a mean, Hall's transformation of a quantile runs away.
+_SKEWEST = 0.25
+
+# Results are rounded to this many digits, so that a machine's last bits reach no table.
+_DIGITS = 9
 
 
 class Interval(NamedTuple):
@@ -36,11 +53,60 @@ class Interval(NamedTuple):
     high: float
 
 
+class Trainings(NamedTuple):
+    """How far trainings of one design lie apart: variance, and the degrees of freedom that it rests on."""
+
+    variance: float
+    freedom: int
+
+
+class Pooled(NamedTuple):
+    """How far trainings of a table's designs lie apart: the variance over the squared mean of a row.
+
+    A share of the mean, since trainings of a design that errs by 20 degrees lie farther apart than those of
+    one that errs by 3.
+    """
+
+    share: float
+    freedom: int
+
+
 class Standing(NamedTuple):
-    """Where a row stands in a table: its rank (see `shared_ranks`) and the interval of its mean."""
+    """Where a row stands in a table: its rank (see `standings`) and the interval of its mean.
+
+    is_sure: whether the variance of trainings is in it; not where no row of the table has two seeds.
+    """
 
     rank: int
     interval: Interval
+    is_sure: bool
+
+    @property
+    def words(self) -> str:
+        """The rank, in brackets where other seeds may change it."""
+        return str(self.rank) if self.is_sure else f"({self.rank})"
+
+
+class Difference(NamedTuple):
+    """The first row minus the second: the figure, its interval, and the two-sided p value."""
+
+    figure: float
+    interval: Interval
+    p: float
+
+
+class _Row(NamedTuple):
+    """What a row's mean is known by.
+
+    over_sounds: `[sounds]`, mean over seeds, each sound weighed by its clips. sounds, trainings: the two
+    parts of the variance of the mean; skew: the third cumulant of the mean, of sounds alone.
+    """
+
+    mean: float
+    over_sounds: np.ndarray
+    sounds: float
+    trainings: Trainings
+    skew: float
 
 
 def mean_over_clips(means: Means, counts: Counts) -> float:
@@ -48,47 +114,63 @@ def mean_over_clips(means: Means, counts: Counts) -> float:
 
     means: `[..., sounds]`, mean of each sound; leading axes (seeds) are averaged.
     counts: `[sounds]`, clips of each sound.
+
+    >>> mean_over_clips(np.array([[1.0, 3.0], [3.0, 5.0]]), np.array([1, 3]))
+    3.5
     """
     return math.fsum(_over_seeds(means) * counts) / int(np.sum(counts))
 
 
-def bootstrap_mean_interval(
-    means: Means,
-    counts: Counts,
-    *,
-    resamples: int = RESAMPLES,
-    level: float = LEVEL,
-    seed: int = 0,
-) -> Interval:
-    """Percentile bootstrap interval of `mean_over_clips`, resampling sounds.
-
-    Percentile intervals are a little narrow when sounds are few: simulated with normal and
-    gamma distributed means, a nominal 95 % covered 93 to 94 % with 40 sounds, 92 to 93 % with 20
-    and 88 to 91 % with 10.
-    """
-    (interval,) = bootstrap_mean_intervals(
-        [means], counts, resamples=resamples, level=level, seed=seed
+def ranks_in_words(rows: Sequence[Means], counts: Counts) -> str:
+    """What the ranks of a table mean, in sentences."""
+    said = (
+        "A rank is one more than the number of rows that are significantly better (5 %, Holm): paired over "
+        "sounds, and with the variance of trainings."
     )
-    return interval
+    pooled = pooled_trainings(rows, counts)
+    fewest = min((len(np.atleast_2d(row)) for row in rows), default=ENOUGH_SEEDS)
+    if pooled is None:
+        return (
+            f"{said} Every row is one training, and nobody knows how far another one would come out: ranks "
+            "in brackets count the sounds only."
+        )
+    if fewest < ENOUGH_SEEDS:
+        said += (
+            f" Rows of fewer than {ENOUGH_SEEDS} seeds take the spread of trainings that the table has in "
+            f"common, {100 * math.sqrt(pooled.share):.1f} % of the AD ({pooled.freedom} degrees of freedom)."
+        )
+    return said
 
 
-def bootstrap_mean_intervals(
-    rows: Sequence[Float[np.ndarray, "... sounds"]],
-    counts: Counts,
-    *,
-    resamples: int = RESAMPLES,
-    level: float = LEVEL,
-    seed: int = 0,
-) -> list[Interval]:
-    """`bootstrap_mean_interval` of every row, to the last bit, from one set of resamples.
+def pooled_trainings(rows: Sequence[Means], counts: Counts) -> Pooled | None:
+    """How far trainings lie apart in the rows that have several; None where none has."""
+    shares, freedom = [], 0
+    for row in rows:
+        own, mean = _of_trainings(_weighed(row, counts)), mean_over_clips(row, counts)
+        if own.freedom and mean:
+            shares.append(own.variance / mean**2 * own.freedom)
+            freedom += own.freedom
+    return Pooled(max(0.0, math.fsum(shares) / freedom), freedom) if freedom else None
 
-    rows: for each model `[..., sounds]`, on the same sounds in the same order.
+
+def mean_interval(
+    means: Means, counts: Counts, *, pooled: Pooled | None = None, level: float = LEVEL
+) -> Interval:
+    """The interval of `mean_over_clips`.
+
+    means: `[seeds, sounds]`, or `[sounds]` for one. pooled: what a row of few seeds borrows.
+    A single sound gives no interval: its ends are infinite.
     """
-    intervals: list[Interval] = []
-    for start in range(0, len(rows), _ROWS):
-        some = rows[start : start + _ROWS]
-        intervals += _intervals(_resampled(some, counts, resamples=resamples, seed=seed), level)
-    return intervals
+    row = _row(means, counts, pooled)
+    return _interval(row.mean, [(row.sounds, len(counts) - 1)], [_share(row)], row.skew, level)
+
+
+def mean_intervals(
+    rows: Sequence[Means], counts: Counts, *, level: float = LEVEL
+) -> list[Interval]:
+    """`mean_interval` of every row of a table, with what rows of few seeds borrow from the others."""
+    pooled = pooled_trainings(rows, counts)
+    return [mean_interval(row, counts, pooled=pooled, level=level) for row in rows]
 
 
 def paired_difference(
@@ -96,118 +178,203 @@ def paired_difference(
     b: Float[np.ndarray, "... sounds"],
     counts: Counts,
     *,
-    resamples: int = RESAMPLES,
+    pooled: Pooled | None = None,
     level: float = LEVEL,
-    seed: int = 0,
-) -> Interval:
-    """Percentile bootstrap interval of `mean_over_clips(a) - mean_over_clips(b)`.
+) -> Difference:
+    """The difference of two rows' means on the same sounds: what is hard for both cancels.
 
-    a, b: `[..., sounds]`, two models on the same sounds in the same order; their seeds need not be
-    equally many. Both see the same resamples, so what makes a sound hard for both cancels.
+    a, b: `[..., sounds]`, in the same order of sounds; their seeds need not be equally many.
     """
-    drawn = _resampled([a, b], counts, resamples=resamples, seed=seed)
-    return _percentiles(drawn[0] - drawn[1], level)
+    first, second = _row(a, counts, pooled), _row(b, counts, pooled)
+    figure = round(first.mean - second.mean, _DIGITS)
+    between = first.over_sounds - second.over_sounds
+    if not np.any(between):
+        return Difference(0.0, Interval(0.0, 0.0), 1.0)
+    sounds, skew = _of_sounds(between)
+    shared, shares = [(sounds, len(counts) - 1)], [_share(first), _share(second)]
+    interval = _interval(figure, shared, shares, skew, level)
+    return Difference(figure, interval, _p_value(figure, shared, shares, skew))
 
 
-def shared_ranks(
-    rows: Sequence[Float[np.ndarray, "... sounds"]],
-    counts: Counts,
-    *,
-    resamples: int = RESAMPLES,
-    level: float = LEVEL,
-    seed: int = 0,
-) -> list[int]:
-    """Ranks of models, best (lowest mean) first, where rows that cannot be told apart share one.
+def standings(rows: Sequence[Means], counts: Counts, *, level: float = LEVEL) -> list[Standing]:
+    """Rank and interval of every row, best (lowest mean) first, in the order of `rows`.
 
-    From the best row on, each group has a leader, its best row. A row joins the group while the
-    interval of its paired difference from the leader includes zero; the first row for which it does
-    not leads the next group, and its rank is one more than the number of rows before it (1, 1, 3,
-    ...). Being indistinguishable is not transitive: neighbours across two groups may be closer to
-    each other than to their leaders. The intervals are not corrected for the number of comparisons.
-
-    rows: for each model `[..., sounds]`, on the same sounds in the same order.
-    Returns the ranks in the order of `rows`.
+    A rank is one more than the number of rows that are significantly better. Whether one row is better
+    than another is decided by those two alone, but for the correction for many comparisons: those of a
+    row with all others are one family (Holm 1979, Scand. J. Stat. 6:65).
     """
-    found = standings(rows, counts, resamples=resamples, level=level, seed=seed)
-    return [standing.rank for standing in found]
+    pooled = pooled_trainings(rows, counts)
+    known = [_row(row, counts, pooled) for row in rows]
+    better = _significantly_better(known, len(counts), 1 - level)
+    return [
+        Standing(
+            rank=1 + int(better[:, place].sum()),
+            interval=mean_interval(row, counts, pooled=pooled, level=level),
+            is_sure=pooled is not None,
+        )
+        for place, row in enumerate(rows)
+    ]
 
 
-def standings(
-    rows: Sequence[Float[np.ndarray, "... sounds"]],
-    counts: Counts,
-    *,
-    resamples: int = RESAMPLES,
-    level: float = LEVEL,
-    seed: int = 0,
-) -> list[Standing]:
-    """`shared_ranks` and `bootstrap_mean_intervals` of the same rows, from one set of resamples."""
-    figures = [mean_over_clips(row, counts) for row in rows]
-    order = sorted(range(len(rows)), key=figures.__getitem__)
-    found: dict[int, Standing] = {}
-    leading: np.ndarray | None = None
-    rank = 0
-    for start in range(0, len(order), _ROWS):
-        some = order[start : start + _ROWS]
-        drawn = _resampled([rows[row] for row in some], counts, resamples=resamples, seed=seed)
-        intervals = _intervals(drawn, level)
-        for row, mine, interval in zip(some, drawn, intervals, strict=True):
-            if leading is None or _percentiles(mine - leading, level).low > 0:
-                leading, rank = mine, len(found) + 1
-            found[row] = Standing(rank, interval)
-    return [found[row] for row in range(len(rows))]
+def _significantly_better(rows: Sequence[_Row], sounds: int, alpha: float) -> np.ndarray:
+    """`[m, m]`: whether the first row is significantly better than the second."""
+    count = len(rows)
+    found = np.zeros((count, count), dtype=bool)
+    if count < 2 or sounds < 2:
+        return found
+    table = np.stack([row.over_sounds for row in rows])
+    means = np.array([row.mean for row in rows])
+    shares = np.array([_share(row) for row in rows])
+    for one in range(count):
+        p = _p_values(means[one] - means, table[one] - table, shares[one], shares)
+        p[one] = np.inf
+        ordered = np.argsort(p, kind="stable")[:-1]
+        limits = alpha / np.arange(count - 1, 0, -1)
+        holds = np.logical_and.accumulate(p[ordered] <= limits)
+        found[one, ordered[holds]] = means[one] < means[ordered[holds]]
+    return found
 
 
-def _resampled(
-    rows: Sequence[Float[np.ndarray, "... sounds"]],
-    counts: Counts,
-    *,
-    resamples: int,
-    seed: int,
-) -> Float[np.ndarray, "rows resamples"]:
-    """`mean_over_clips` of every row in every resample of the sounds, drawn with replacement."""
-    clips = counts.astype(np.float64)
-    sums = _summable(np.stack([*(_over_seeds(row) * clips for row in rows), clips]))
-    generator = np.random.Generator(np.random.PCG64(seed))
-    drawn = np.empty((len(sums), resamples))
-    for start in range(0, resamples, _CHUNK):
-        stop = min(start + _CHUNK, resamples)
-        drawn[:, start:stop] = sums @ _times_drawn(generator, stop - start, len(counts)).T
-    return drawn[:-1] / drawn[-1]
+def _p_values(
+    figures: Float[np.ndarray, " m"],
+    between: Float[np.ndarray, "m sounds"],
+    share: Float[np.ndarray, 2],
+    shares: Float[np.ndarray, "m 2"],
+) -> Float[np.ndarray, " m"]:
+    """`_p_value` of the differences of one row from many."""
+    count = between.shape[1]
+    away = between - between.mean(axis=1, keepdims=True)
+    variances = np.square(away).sum(axis=1) / (count - 1) / count
+    skews = (away**3).sum(axis=1) / (count * max(1, (count - 1) * (count - 2)))
+    parts = np.stack([variances, np.full(len(shares), share[0]), shares[:, 0]])
+    freedoms = np.stack(
+        [np.full(len(shares), count - 1.0), np.full(len(shares), share[1]), shares[:, 1]]
+    )
+    return _two_sided(figures, parts, freedoms, skews if count > 2 else 0 * skews)
 
 
-def _times_drawn(
-    generator: np.random.Generator, resamples: int, sounds: int
-) -> Float[np.ndarray, "resamples sounds"]:
-    """How often each sound is in each resample of as many sounds as there are."""
-    drawn = generator.integers(0, sounds, size=(resamples, sounds))
-    drawn += np.arange(0, resamples * sounds, sounds)[:, None]
-    times = np.bincount(drawn.ravel(), minlength=resamples * sounds)
-    return times.reshape(resamples, sounds).astype(np.float64)
+def _row(means: Means, counts: Counts, pooled: Pooled | None) -> _Row:
+    mean = round(mean_over_clips(means, counts), _DIGITS)
+    weighed = _weighed(means, counts)
+    seeds = len(weighed)
+    over_sounds = weighed.mean(axis=0)
+    sounds, skew = _of_sounds(over_sounds)
+    own = _of_trainings(weighed)
+    if seeds < ENOUGH_SEEDS:
+        own = (
+            Trainings(0.0, 0)
+            if pooled is None
+            else Trainings(pooled.share * mean**2, pooled.freedom)
+        )
+    trainings = Trainings(max(0.0, own.variance) / seeds, own.freedom)
+    return _Row(mean, over_sounds, sounds, trainings, skew)
 
 
-def _summable(sums: Float[np.ndarray, "rows sounds"]) -> Float[np.ndarray, "rows sounds"]:
-    """The same numbers, rounded so that any weighted sum that a resample can make is exact.
+def _weighed(means: Means, counts: Counts) -> Float[np.ndarray, "seeds sounds"]:
+    """The table, each sound moved away from the mean as its clips weigh (the ratio's linear form)."""
+    table = np.asarray(means, dtype=np.float64).reshape(-1, np.shape(means)[-1])
+    middle = mean_over_clips(means, counts)
+    return middle + (table - middle) * (counts / np.mean(counts))
 
-    Each row is rounded by itself, so what stands beside it does not change a bit of it. Whole
-    multiples of one power of two add without rounding while sums stay below 2**53 of it, so the
-    order in which a machine's BLAS adds them cannot matter. What is rounded off here is in the 16th
-    digit of the row's largest sum.
-    """
-    largest = np.max(np.abs(sums), axis=1, keepdims=True) * sums.shape[1]
-    _, exponent = np.frexp(largest)
-    return np.ldexp(np.rint(np.ldexp(sums, 52 - exponent)), exponent - 52)
+
+def _of_sounds(over_sounds: Float[np.ndarray, " sounds"]) -> tuple[float, float]:
+    """Variance and third cumulant of a mean over sounds; infinite and 0 for one sound."""
+    count = len(over_sounds)
+    if count < 2:
+        return math.inf, 0.0
+    away = over_sounds - math.fsum(over_sounds) / count
+    variance = math.fsum(away**2) / (count - 1) / count
+    if count < 3:
+        return variance, 0.0
+    third = math.fsum(away**3) * count / ((count - 1) * (count - 2))
+    return variance, third / count**2
+
+
+def _of_trainings(table: Float[np.ndarray, "seeds sounds"]) -> Trainings:
+    """The variance of one training's mean, beyond what the sounds that it was tested on explain."""
+    seeds, sounds = table.shape
+    if seeds < 2 or sounds < 2:
+        return Trainings(0.0, 0)
+    over_seeds, over_sounds, middle = table.mean(axis=1), table.mean(axis=0), table.mean()
+    rest = table - over_seeds[:, None] - over_sounds + middle
+    of_seeds = sounds * math.fsum((over_seeds - middle) ** 2) / (seeds - 1)
+    of_rest = math.fsum((rest**2).ravel()) / ((seeds - 1) * (sounds - 1))
+    return Trainings((of_seeds - of_rest) / sounds, seeds - 1)
+
+
+def _share(row: _Row) -> tuple[float, int]:
+    return row.trainings.variance, row.trainings.freedom
+
+
+_Parts = Sequence[tuple[float, int]]
+"""Parts of a variance, each with its degrees of freedom."""
+
+
+def _interval(figure: float, shared: _Parts, shares: _Parts, skew: float, level: float) -> Interval:
+    from scipy.special import stdtrit
+
+    parts = [part for part in (*shared, *shares) if part[0] > 0]
+    variance = math.fsum(part for part, _ in parts)
+    if not math.isfinite(variance):
+        return Interval(-math.inf, math.inf)
+    if variance == 0:
+        return Interval(figure, figure)
+    tail = (1 + level) / 2
+    short = float(stdtrit(_satterthwaite(parts), tail))
+    long = math.fsum(part * float(stdtrit(freedom, tail)) for part, freedom in parts) / variance
+    quantile = short + _LONG * (long - short)
+    ends = [figure - math.sqrt(variance) * _hall(t, skew, variance) for t in (quantile, -quantile)]
+    return Interval(*(round(end, _DIGITS) for end in ends))
+
+
+def _p_value(figure: float, shared: _Parts, shares: _Parts, skew: float) -> float:
+    """Two-sided, by the same mean of two distributions as the interval."""
+    parts, freedoms = np.array([*shared, *shares]).T[..., None]
+    return float(_two_sided(np.array([figure]), parts, freedoms, np.array([skew]))[0])
+
+
+def _two_sided(
+    figures: Float[np.ndarray, " m"],
+    parts: Float[np.ndarray, "k m"],
+    freedoms: Float[np.ndarray, "k m"],
+    skews: Float[np.ndarray, " m"],
+) -> Float[np.ndarray, " m"]:
+    from scipy.special import stdtr
+
+    freedoms = np.maximum(freedoms, 1.0)  # a part of nothing has no freedom, and no weight
+    variances = parts.sum(axis=0)
+    known = (variances > 0) & np.isfinite(variances)
+    whole = np.where(known, variances, 1.0)
+    shares = np.where(known, parts, 0.0)
+    freedom = whole**2 / np.maximum((shares**2 / freedoms).sum(axis=0), 1e-300)
+    t = np.abs(_symmetric(figures / np.sqrt(whole), skews, whole))
+    short = stdtr(freedom, -t)
+    long = (shares * stdtr(freedoms, -t)).sum(axis=0) / whole
+    certain = np.where((variances == 0) & (figures != 0), 0.0, 1.0)
+    mixed = 2 * (short + _LONG * (long - short))
+    found: np.ndarray = np.where(known, np.minimum(mixed, 1.0), certain)
+    return found
+
+
+def _satterthwaite(parts: _Parts) -> float:
+    whole = math.fsum(part for part, _ in parts) ** 2
+    return whole / math.fsum(part**2 / freedom for part, freedom in parts)
+
+
+def _hall(quantile: float, skew: float, variance: float) -> float:
+    """The quantile of a studentised mean that is skewed, from that of one that is not."""
+    skewness = max(-_SKEWEST, min(_SKEWEST, skew / variance**1.5))
+    if abs(skewness) < 1e-6:
+        return quantile
+    return 3 / skewness * (float(np.cbrt(1 + skewness * (quantile - skewness / 6))) - 1)
+
+
+def _symmetric(t: np.ndarray, skews: np.ndarray, variances: np.ndarray) -> np.ndarray:
+    """The inverse of `_hall`: studentised means, made symmetric."""
+    skewness = np.clip(skews / variances**1.5, -_SKEWEST, _SKEWEST)
+    return t + skewness * t**2 / 3 + skewness**2 * t**3 / 27 + skewness / 6
 
 
 def _over_seeds(means: Means) -> Float[np.ndarray, " sounds"]:
     means = np.asarray(means, dtype=np.float64)
     return means.reshape(-1, means.shape[-1]).mean(axis=0)
-
-
-def _intervals(drawn: Float[np.ndarray, "rows resamples"], level: float) -> list[Interval]:
-    ends = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=1)
-    return [Interval(low, high) for low, high in ends.T.tolist()]
-
-
-def _percentiles(drawn: Float[np.ndarray, " resamples"], level: float) -> Interval:
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high))

@@ -8,6 +8,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from bastzoo.boards.statistics import STATISTICS_PROTOCOL
 from bastzoo.experiment import Experiment
 from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
 
@@ -86,6 +87,13 @@ def data_words(
 def _listener_words(names: Sequence[str]) -> str:
     plural = "s" if len(names) > 1 else ""
     return f"listener{plural} {', '.join(f'`{name}`' for name in names)}"
+
+
+def protocols(measured: int) -> str:
+    """The protocol of a table's ranks, and of its figures where that is another."""
+    if measured == STATISTICS_PROTOCOL:
+        return f"protocol {measured}"
+    return f"figures of protocol {measured}, ranks and intervals of protocol {STATISTICS_PROTOCOL}"
 
 
 def papers_order(key: tuple[str, ...]) -> tuple[object, ...]:

@@ -10,7 +10,14 @@ import numpy as np
 from bastzoo.boards.formats import Section, Value
 from bastzoo.boards.published import section_of_track
 from bastzoo.boards.rows import Seeds, grouped, mean, over_sounds, same_sounds, spread, told_apart
-from bastzoo.boards.statistics import Interval, bootstrap_mean_intervals, shared_ranks
+from bastzoo.boards.statistics import (
+    Interval,
+    Standing,
+    mean_interval,
+    mean_intervals,
+    ranks_in_words,
+    standings,
+)
 from bastzoo.boards.tables import (
     TEXT_COLUMNS,
     again,
@@ -21,6 +28,7 @@ from bastzoo.boards.tables import (
     origins,
     paragraph,
     percent,
+    protocols,
     seed_words,
 )
 from bastzoo.experiment import Experiment
@@ -33,7 +41,7 @@ class _Row:
 
     records: tuple[TrackRecord, ...]
     note: str = ""
-    rank: int | None = None
+    standing: Standing | None = None
     intervals: tuple[Interval, ...] = ()
 
     @property
@@ -46,6 +54,11 @@ class _Row:
         """Model, loss, integration, and what it was trained on."""
         model, *rest = _labels(self.first)
         return [model + self.note, *rest]
+
+    @property
+    def rank_words(self) -> str:
+        """Its rank; a dash for what has none."""
+        return self.standing.words if self.standing else "-"
 
     @property
     def is_model(self) -> bool:
@@ -171,15 +184,23 @@ def _labels(record: TrackRecord) -> tuple[str, ...]:
     return (record.baseline.component.name, "-", "-", heard)
 
 
+def _ranks_in_words(rows: Sequence[_Row]) -> str:
+    """What the ranks of these rows mean."""
+    if not rows:
+        return ""
+    tables = [row.over_cases for row in rows]
+    return ranks_in_words(tables, np.ones(tables[0].shape[-1], dtype=np.int64))
+
+
 def _ranked(rows: Sequence[_Row]) -> list[_Row]:
     if not rows:
         return []
     # Every case counts the same, and so does every sound.
     counts = np.ones(rows[0].over_cases.shape[-1], dtype=np.int64)
     _check(rows)
-    ranks = shared_ranks([row.over_cases for row in rows], counts)
-    found = [replace(row, rank=rank) for row, rank in zip(rows, ranks, strict=True)]
-    return sorted(found, key=lambda row: (row.rank or 0, row.figure, row.labels))
+    found = standings([row.over_cases for row in rows], counts)
+    ranked = [replace(row, standing=place) for row, place in zip(rows, found, strict=True)]
+    return sorted(ranked, key=lambda row: (row.figure, row.labels))
 
 
 def _with_intervals(rows: Sequence[_Row]) -> list[_Row]:
@@ -189,7 +210,9 @@ def _with_intervals(rows: Sequence[_Row]) -> list[_Row]:
     by_case = []
     for case, result in enumerate(rows[0].first.cases):
         counts = np.array(result.evaluation.by_sound["clips"])
-        by_case.append(bootstrap_mean_intervals([row.means(case) for row in rows], counts))
+        models = [row.means(case) for row in rows if row.is_model]
+        others = [mean_interval(row.means(case), counts) for row in rows if not row.is_model]
+        by_case.append([*mean_intervals(models, counts), *others])
     by_row = zip(*by_case, strict=True)
     return [replace(row, intervals=mine) for row, mine in zip(rows, by_row, strict=True)]
 
@@ -213,7 +236,7 @@ def _render_part(part: _Part) -> list[str]:
     ) -> str:
         lines = [
             [
-                str(row.rank or "-"),
+                row.rank_words,
                 *row.labels,
                 *(cell(row, case) for case in range(len(part.cases))),
                 *(text(row) for text in (more or {}).values()),
@@ -227,13 +250,14 @@ def _render_part(part: _Part) -> list[str]:
         *_introduction(part),
         "## Angular distance",
         "",
-        "Mean AD in degrees"
-        + (", and its mean over the columns, which ranks the models" if several else "")
-        + ". Rows share a rank where",
-        "the interval of their paired difference includes zero (bootstrap over sounds); baselines have",
-        "no rank."
-        + " Over seeds: the standard deviation from one training to another."
-        * part.has_several_seeds,
+        *paragraph(
+            "Mean AD in degrees"
+            + (", and its mean over the columns, which ranks the models." if several else "."),
+            _ranks_in_words(part.models),
+            "Baselines have no rank.",
+            *["Over seeds: the standard deviation from one training to another."]
+            * part.has_several_seeds,
+        ),
         "",
     ]
     if not part.models:
@@ -308,7 +332,7 @@ def _what_and_where(part: _Part) -> list[str]:
     for case, label in enumerate(part.cases):
         table = [
             [
-                str(row.rank or "-"),
+                row.rank_words,
                 *row.labels,
                 *(show(row.metric(case, name)) for _, name, show in figures),
             ]
@@ -366,7 +390,7 @@ def _introduction(part: _Part) -> list[str]:
         f"made of the same {sounds} sounds, which no model was trained on"
         f"{'' if experiment.source.layout != 'rendered' else f' (but on {size.train_sounds:,} others)'}; "
         f"{seed_words(part.seeds)}; "
-        f"track version {record.track_version}, protocol {record.protocol_version}.",
+        f"track version {record.track_version}, {protocols(record.protocol_version)}.",
         "",
     ]
 
@@ -405,7 +429,7 @@ def _section(part: _Part) -> Section:
         blocks=[
             [
                 [
-                    str(row.rank or "-"),
+                    row.rank_words,
                     *row.labels,
                     *(degrees(row.metric(case, "ad_mean")) for case in range(len(part.cases))),
                     *(text(row) for text in more.values()),
@@ -423,7 +447,7 @@ def _fields(kind: str, row: _Row, why: str | None, case: int, label: str) -> dic
     return {
         "kind": kind,
         "stale": why,
-        "rank": row.rank,
+        "rank": row.standing.rank if row.standing else None,
         "model": model,
         "loss": loss,
         "integration": integration,

@@ -183,7 +183,7 @@ def score(answers: Answers, clips: Names, metrics: Sequence[Metric] = BUILT_IN) 
     """Every metric that these answers allow.
 
     Returns `metrics` over all clips, `by_room` (the same for each room), `by_azimuth` (the curve) and
-    `by_sound` (ids, mean AD and clips of each sound: what the bootstrap resamples), `definitions` of
+    `by_sound` (ids, mean AD and clips of each sound: what intervals follow from), `definitions` of
     figures that records of the first versions did not have, and the tables of the metrics.
     """
     ad = angular_distance(answers.directions, answers.targets)

@@ -154,7 +154,7 @@ def azimuth_curve(predicted: Directions, target: Directions) -> list[AzimuthPoin
 def ad_by_sound(
     ad: Degrees, sounds: Int[np.ndarray, " n"]
 ) -> tuple[Int[np.ndarray, " s"], Float[np.ndarray, " s"], Int[np.ndarray, " s"]]:
-    """What the bootstrap takes: the sounds in ascending order, the mean AD of each, its clips."""
+    """What intervals follow from: the sounds in ascending order, the mean AD of each, its clips."""
     ids, sound, clips = np.unique(sounds, return_inverse=True, return_counts=True)
     return ids, np.bincount(sound, counted(ad), len(ids)) / clips, clips
 

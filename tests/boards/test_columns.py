@@ -34,7 +34,7 @@ def test_columns_stand_in_the_order_that_is_asked_for() -> None:
     layout = Layout.of("model, ACC10,rank ,key,ad,model")
     header, rows = detailed(render_leaderboard([model_record()], layout=layout))
     assert header == ["Model", "ACC@10", "Rank", "Key", "AD (95 %)"]
-    assert rows[0][:4] == ["BAST-Mamba-SP", "80.0 %", "1", model_record().key]
+    assert rows[0][:4] == ["BAST-Mamba-SP", "80.0 %", "(1)", model_record().key]
 
 
 def test_baselines_have_the_asked_columns_that_baselines_have() -> None:
@@ -73,12 +73,12 @@ def test_sorting_moves_rows_and_not_ranks_and_what_is_unknown_comes_last() -> No
         _, rows = detailed(render_leaderboard(slow_and_good(), layout=layout))
         return [(rank, loss) for rank, loss in rows]
 
-    best_first = [("1", "Hybrid"), ("2", "AD"), ("3", "MSE")]
+    best_first = [("(1)", "Hybrid"), ("(2)", "AD"), ("(3)", "MSE")]
     assert order(None) == order("ad") == order("rank") == best_first
     assert order("-ad") == best_first[::-1]
-    assert order("latency") == [("2", "AD"), ("1", "Hybrid"), ("3", "MSE")]
-    assert order("-latency") == [("1", "Hybrid"), ("2", "AD"), ("3", "MSE")]
-    assert order("loss") == [("2", "AD"), ("1", "Hybrid"), ("3", "MSE")]
+    assert order("latency") == [("(2)", "AD"), ("(1)", "Hybrid"), ("(3)", "MSE")]
+    assert order("-latency") == [("(1)", "Hybrid"), ("(2)", "AD"), ("(3)", "MSE")]
+    assert order("loss") == [("(2)", "AD"), ("(1)", "Hybrid"), ("(3)", "MSE")]
 
 
 def test_rows_of_equal_value_stay_in_the_order_of_ad_both_ways() -> None:

@@ -298,7 +298,7 @@ def test_rows_that_cannot_be_told_apart_share_a_rank() -> None:
     )
     detail = text.split("## In detail")[1].split("##")[0]
     ranks = [line.strip("|").split("|")[0].strip() for line in table_lines(detail)[2:]]
-    assert ranks == ["1", "1", "3"]
+    assert ranks == ["(1)", "(1)", "(3)"]
 
 
 def test_environments_are_never_ranked_together() -> None:

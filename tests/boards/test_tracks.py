@@ -67,8 +67,8 @@ def test_the_same_records_in_any_order_give_the_same_bytes() -> None:
 def test_models_are_ranked_by_the_mean_over_cases_and_baselines_stand_below() -> None:
     found = rows(render_track([POOR, BASE, GOOD]))
     assert [(row[0], row[1], row[2]) for row in found] == [
-        ("1", "BAST-Mamba-SP", "Hybrid"),
-        ("2", "BAST-Mamba-SP", "MSE"),
+        ("(1)", "BAST-Mamba-SP", "Hybrid"),
+        ("(2)", "BAST-Mamba-SP", "MSE"),
         ("-", "ITD", "-"),
     ]
     on, between, mean = (float(cell.rstrip("°")) for cell in found[0][5:])
@@ -77,7 +77,7 @@ def test_models_are_ranked_by_the_mean_over_cases_and_baselines_stand_below() ->
 
 def test_rows_that_cannot_be_told_apart_share_a_rank() -> None:
     twin = on_track(model_record(loss="AD"), {"on": 3.0, "between": 5.0})
-    assert [row[0] for row in rows(render_track([GOOD, twin, POOR]))] == ["1", "1", "3"]
+    assert [row[0] for row in rows(render_track([GOOD, twin, POOR]))] == ["(1)", "(1)", "(3)"]
 
 
 def test_seeds_are_one_row() -> None:

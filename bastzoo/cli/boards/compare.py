@@ -28,7 +28,7 @@ def compare(a: str, b: str, track: str | None, this_seed: bool, out: str, json_:
     """Say which of two runs is better, by the paired difference of their errors.
 
     RUN is a folder, a key, or the beginning of either that fits the seeds of one experiment. All seeds
-    of each take part; the interval is a bootstrap over sounds in which both hear the same resamples
+    of each take part; the interval is paired over sounds and counts the variance of trainings
     (docs/protocol.md).
 
     Example: bastzoo compare mamba-SUB-MIX-SP-RI swin-SUB-MIX-SP-RI
