@@ -35,7 +35,7 @@ def test_every_shipped_preset_is_read_and_says_what_it_is(name: str) -> None:
 
 
 def test_presets_are_listed_from_small_to_large() -> None:
-    assert preset_names() == ["quick", "standard", "paper", "wild"]
+    assert preset_names() == ["quick", "standard", "paper"]
 
 
 def test_an_unknown_preset_names_those_there_are() -> None:

@@ -77,8 +77,3 @@ def ri() -> Environment:
 def wild() -> Environment:
     """What is met outside a laboratory: other rooms, places, listeners, colours, noise, running sound."""
     return Environment("wild", scenes=Scenes(), condition=WILD)
-
-
-def wild_large() -> Environment:
-    """`wild` with more rooms, for trainings that are long enough to learn 700 by heart."""
-    return Environment("wild-large", scenes=Scenes(train=4000), condition=WILD)

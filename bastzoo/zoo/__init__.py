@@ -283,14 +283,13 @@ def bastzoo_environments() -> list[Component]:
         "RI01": "anechoic room",
         "RI02": "lecture hall, 10 × 14 m, RT60 near 0.8 s",
         "RI": "both: RI01 and RI02",
-        "wild": "made rooms by the thousand, nine listeners, colours, noise, running sound",
-        "wild-large": "wild with 4,000 rooms to train in, which take 1.3 GB",
+        "wild": "made rooms by the thousand, 33 listeners, colours, noise, running sound",
     }
     return [
         Component(
             kind="environment",
             name=name,
-            target=f"bastzoo.data.environments:{name.lower().replace('-', '_')}",
+            target=f"bastzoo.data.environments:{name.lower()}",
             summary=summary,
             citation=_BAST,
             licence=_LICENCE,

@@ -157,7 +157,8 @@ def test_every_environment_is_a_part_and_every_seed_a_run_in_json_and_in_the_tab
     tmp_path: Path, tiny_preset: Path
 ) -> None:
     words = ("--backbone", "vanilla", "--integ", "SUB", "--loss", "MSE", "--sharing", "SP")
-    axes = (*words, "--env", "all", "--seeds", "2", "--preset", str(tiny_preset), "--json")
+    rooms = ("--env", "RI", "--env", "RI01", "--env", "RI02")
+    axes = (*words, *rooms, "--seeds", "2", "--preset", str(tiny_preset), "--json")
     done = bastzoo("bench", *axes, cwd=tmp_path, env={"BASTZOO_LOAD_PLUGINS": ""})
     records = [RunRecord.model_validate(values) for values in json.loads(done.stdout)]
     runs = [record.experiment for record in records if record.experiment]
