@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bastzoo.api import components, list_models, localization_metrics
     from bastzoo.errors import BastzooError, ComponentError, PluginError, SetupError
     from bastzoo.hookspecs import hookimpl
     from bastzoo.model import BinauralLocalizer
@@ -29,8 +30,11 @@ __all__ = [
     "Registry",
     "SetupError",
     "__version__",
+    "components",
     "default_registry",
     "hookimpl",
+    "list_models",
+    "localization_metrics",
     "plugin_report",
 ]
 
@@ -44,8 +48,11 @@ _HOME = {
     "PluginRecord": "bastzoo.plugins",
     "Registry": "bastzoo.registry",
     "SetupError": "bastzoo.errors",
+    "components": "bastzoo.api",
     "default_registry": "bastzoo.plugins",
     "hookimpl": "bastzoo.hookspecs",
+    "list_models": "bastzoo.api",
+    "localization_metrics": "bastzoo.api",
     "plugin_report": "bastzoo.plugins",
 }
 

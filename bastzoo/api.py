@@ -1,0 +1,90 @@
+"""The Python API: what `import bastzoo as bz` offers by name.
+
+Nothing heavy is imported before it is needed.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from bastzoo.metrics.localization import Metrics
+    from bastzoo.registry import Component
+
+
+def components(kind: str, pattern: str = "*") -> list[Component]:
+    """The records of one kind whose name matches a shell wildcard, in the order of registration.
+
+    A family (`timm/*`) is one record for `*`, and its members for a pattern that names it.
+    Raises ComponentError for an unknown kind.
+
+    >>> import bastzoo as bz
+    >>> [component.name for component in bz.components("integration", "S*")]
+    ['SUB']
+    """
+    from bastzoo.plugins import default_registry
+
+    return default_registry().match(kind, pattern)
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """The combinations `backbone/INTEGRATION/LOSS/SHARING` that fit the head `azimuth`, by wildcard.
+
+    All components that are registered count, built in or of plugins, also those that cannot run
+    here; families of backbones are left out. Case does not matter.
+
+    >>> import bastzoo as bz
+    >>> bz.list_models("mamba/SUB/MIX/*")
+    ['mamba/SUB/MIX/SP', 'mamba/SUB/MIX/NSP']
+    """
+    from bastzoo.bench.grid import PAPER_AXES, combinations
+    from bastzoo.experiment import SHARINGS
+    from bastzoo.plugins import default_registry
+
+    registry = default_registry()
+    axes = {kind: tuple(registry.names(kind)) for kind in ("backbone", "integration", "loss")}
+    axes |= {"sharing": SHARINGS, "head": PAPER_AXES["head"], "frontend": PAPER_AXES["frontend"]}
+    names = (
+        f"{c.backbone}/{c.integration}/{c.loss}/{c.sharing}"
+        for c in combinations(axes, registry, skip_misfits=True)
+    )
+    return [name for name in dict.fromkeys(names) if fnmatchcase(name.lower(), pattern.lower())]
+
+
+def localization_metrics(
+    predicted: ArrayLike, true: ArrayLike, *, sounds: ArrayLike | None = None
+) -> Metrics:
+    """Every metric of docs/protocol.md that directions alone give: degrees, and shares of 0 to 1.
+
+    predicted: `[n, 3]`, x front, y left, z up, any length; zero or NaN for no direction.
+    true: `[n, 3]`, of any length but zero.
+    sounds: `[n]`, which sound each clip was made from, as integers: pairs the sides of the
+        test of the hemifield gap. None: every clip has a sound of its own, so
+        `hemifield_gap_p` is None.
+
+    Raises ValueError for arrays of other shapes and for a true direction that is none.
+
+    >>> import bastzoo as bz
+    >>> figures = bz.localization_metrics([[1, 0, 0], [0, 1, 0]], [[1, 0, 0], [1, 0, 0]])
+    >>> figures["clips"], figures["ad_mean"], figures["acc_5"]
+    (2, 45.0, 0.5)
+    """
+    import numpy as np
+
+    from bastzoo.metrics import localization
+
+    p, t = np.asarray(predicted, dtype=np.float64), np.asarray(true, dtype=np.float64)
+    if p.ndim != 2 or p.shape[1] != 3 or p.shape != t.shape or not len(p):
+        raise ValueError(
+            f"predicted and true are [n, 3] each, n at least 1, not {p.shape} and {t.shape}."
+        )
+    length = np.linalg.norm(t, axis=1, keepdims=True)
+    if not np.all(np.isfinite(length) & (length > 0)):
+        raise ValueError("A true direction is zero or not finite; leave its clip out.")
+    heard = np.arange(len(p)) if sounds is None else np.asarray(sounds)
+    if heard.shape != (len(p),):
+        raise ValueError(f"sounds is [n] with n = {len(p)}, not {heard.shape}.")
+    return localization.localization_metrics(p, t / length, sounds=heard)
