@@ -12,6 +12,7 @@ from bastzoo.conditions import (
     CLEAN,
     FAMILY_FOR_TEST,
     FAMILY_FOR_TRAINING,
+    INDIVIDUALS_FOR_TEST,
     MIXED_SNR,
     Condition,
     DataSource,
@@ -160,6 +161,36 @@ TRACKS: dict[str, Track] = {
             ),
             conditions=(Condition(sources=(1, 2, 3)),),
             head="multi",
+        ),
+        Track(
+            name="unseen-world",
+            question="What does a design do in rooms, places and ears that it was not trained in?",
+            cases=(
+                Case("clean", Condition(listeners=INDIVIDUALS_FOR_TEST), "wild"),
+                Case(
+                    "running",
+                    Condition(listeners=INDIVIDUALS_FOR_TEST, running=1.0, colour_db=4.0),
+                    "wild",
+                ),
+                Case(
+                    "noisy",
+                    Condition(listeners=INDIVIDUALS_FOR_TEST, colour_db=4.0, snr_span=(5.0, 20.0)),
+                    "wild",
+                ),
+            ),
+        ),
+        Track(
+            name="measured-rooms",
+            question="What does a design do in four real rooms, with ears that it never heard?",
+            cases=tuple(Case(f"room {room}", environment=f"surrey/{room}") for room in "ABCD"),
+        ),
+        Track(
+            name="measured-heads",
+            question="What does a design do with the ears of five people that it never heard?",
+            cases=tuple(
+                Case(f"person {person}", environment=f"cipic/{person}")
+                for person in ("152", "154", "156", "162", "165")
+            ),
         ),
     )
 }

@@ -275,6 +275,9 @@ def _render_part(part: _Part) -> list[str]:
             table(lambda row, case: percent(row.metric(case, "front_back_rate"))),
             "",
         ]
+    if any(row.metric(0, "lateral_rmse") is not None for row in part.models):
+        parts += ["## Lateral angle, root mean squared error", ""]
+        parts += [table(lambda row, case: degrees(row.metric(case, "lateral_rmse"))), ""]
     if any(row.metric(0, "elevation_error") is not None for row in part.models):
         parts += ["## Elevation error", ""]
         parts += [table(lambda row, case: degrees(row.metric(case, "elevation_error"))), ""]

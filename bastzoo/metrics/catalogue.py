@@ -7,7 +7,11 @@ from typing import Any
 
 from bastzoo.metrics.calibration import LEVELS, calibration_metrics
 from bastzoo.metrics.classes import by_class, confusion, task_metrics
-from bastzoo.metrics.localization import localization_metrics, off_the_horizontal_plane
+from bastzoo.metrics.localization import (
+    localization_metrics,
+    off_the_horizontal_plane,
+    root_mean_squares,
+)
 from bastzoo.metrics.metric import Arrays, Figure, Figures, Metric
 from bastzoo.metrics.sources import source_metrics
 
@@ -16,6 +20,10 @@ def _localization(arrays: Arrays) -> Figures:
     return localization_metrics(
         arrays["directions"], arrays["targets"], raw=arrays.get("raw"), sounds=arrays["sounds"]
     )
+
+
+def _squares(arrays: Arrays) -> Figures:
+    return root_mean_squares(arrays["directions"], arrays["targets"])
 
 
 def _classes(arrays: Arrays) -> Figures:
@@ -93,6 +101,21 @@ def localization() -> Metric:
             "hemifield_gap_p": Figure("  its p value", "paired t test over sounds", better=""),
             "elevation_error": Figure(
                 "elevation error", "mean absolute error of the elevation", "°"
+            ),
+        },
+    )
+
+
+def rmse() -> Metric:
+    """Root mean squared errors, the field's figures beside the mean angle."""
+    return Metric(
+        compute=_squares,
+        figures={
+            "azimuth_rmse": Figure("azimuth, RMS", "root mean squared error of the azimuth", "°"),
+            "lateral_rmse": Figure(
+                "lateral angle, RMS",
+                "root mean squared error of the angle from the median plane",
+                "°",
             ),
         },
     )
@@ -178,5 +201,5 @@ def sources() -> Metric:
     )
 
 
-BUILT_IN = (localization(), classes(), calibration(), sources())
+BUILT_IN = (localization(), classes(), calibration(), sources(), rmse())
 """The metrics of the protocol, in the order in which records have their figures."""

@@ -96,6 +96,30 @@ def localization_metrics(
     }
 
 
+def root_mean_squares(predicted: Directions, target: Directions) -> Metrics:
+    """Root mean squared errors of the azimuth and of the lateral angle, degrees.
+
+    The azimuth's error goes round the circle: from 179 to -179 degrees are 2. The lateral angle is that
+    from the median plane, `asin(y)`, in which front and back are the same. The field's figures beside mean
+    AD (WaveLoc; Middlebrooks 1999). Targets within 15 degrees of straight up or down have no azimuth.
+
+    >>> ahead, left = np.array([[1.0, 0.0, 0.0]]), np.array([[0.0, 1.0, 0.0]])
+    >>> root_mean_squares(left, ahead)
+    {'azimuth_rmse': 90.0, 'lateral_rmse': 90.0}
+    """
+    p, t = _unit(predicted), _unit(target)
+    level = np.abs(elevation_of(t)) <= 75 + _SLACK
+    around = np.abs((azimuth_of(p) - azimuth_of(t) + 180) % 360 - 180)
+    return {
+        "azimuth_rmse": _root(counted(around)[level]),
+        "lateral_rmse": _root(counted(np.abs(_lateral_angle(p) - _lateral_angle(t)))),
+    }
+
+
+def _root(errors: Degrees) -> float | None:
+    return float(np.sqrt(np.mean(np.square(errors)))) if len(errors) else None
+
+
 def hemifield_gap(
     ad: Degrees, laterality: Degrees, sounds: Int[np.ndarray, " n"]
 ) -> tuple[float | None, float | None]:

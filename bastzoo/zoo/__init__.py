@@ -385,6 +385,7 @@ def bastzoo_metrics() -> list[Component]:
         ("classes", "what heads say of classes, alone and with the direction", _DETECTION),
         ("calibration", "whether heads know how sure they can be", "Guo et al., arXiv:1706.04599"),
         ("sources", "several sources at a time: how many, where, what", _DETECTION),
+        ("rmse", "root mean squared errors of the azimuth and the lateral angle", _NONE),
     ]
     return [
         Component(

@@ -40,7 +40,10 @@ def bastzoo_datasets() -> list[Component]:
 
 @hookimpl
 def bastzoo_environments() -> list[Component]:
-    """Surrey's rooms: all four, and each of them as surrey/A to surrey/D and surrey/anechoic."""
+    """Surrey's rooms: all four, and each of them as surrey/A to surrey/D and surrey/anechoic.
+
+    And the open air as each CIPIC listener hears it, cipic/003 and so on.
+    """
     return [
         Component(
             kind="environment",
@@ -60,5 +63,15 @@ def bastzoo_environments() -> list[Component]:
             licence="MIT",
             members="bastzoo_measured.surrey:names",
             probe="bastzoo_measured.surrey:is_there",
+        ),
+        Component(
+            kind="environment",
+            name="cipic/*",
+            target="bastzoo_measured.heads:open_air",
+            summary="the open air as one of CIPIC's listeners hears it, in steps of 10°",
+            citation="Algazi et al., IEEE WASPAA, 99-102 (2001)",
+            licence="LicenseRef-CIPIC",
+            members="bastzoo_measured.heads:names",
+            probe="bastzoo_measured.heads:is_there",
         ),
     ]
