@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 SEED = click.IntRange(min=0, max=2**32 - 1)
 """A seed: what numpy's generators take."""
 
+TRACK_NAMES = (
+    "cross-environment, snr, snr-white, duration, unseen-head, off-grid, full-sphere, multitask, sources, "
+    "unseen-world, measured-rooms, measured-heads"
+)
+"""The tracks, for help texts: said here since the tracks themselves take long to import."""
+
 Command = Callable[..., Any]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 

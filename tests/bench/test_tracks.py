@@ -11,7 +11,15 @@ from bastzoo.bench.tracks import (
     training_conditions,
     with_conditions,
 )
-from bastzoo.conditions import MIXED_SNR, Condition, DataSource
+from bastzoo.cli.options import TRACK_NAMES
+from bastzoo.conditions import (
+    FAMILY_FOR_TRAINING,
+    INDIVIDUALS_FOR_TRAINING,
+    MIXED_SNR,
+    WILD,
+    Condition,
+    DataSource,
+)
 from bastzoo.errors import CombinationError
 from bastzoo.plugins import default_registry
 
@@ -38,6 +46,15 @@ def test_a_whole_clip_is_the_usual_condition_so_that_it_is_the_same_test() -> No
     assert TRACKS["duration"].cases[-1].condition == Condition()
     durations = [case.condition.duration_ms for case in TRACKS["duration"].cases]
     assert durations == [100, 200, 300, 400, None]
+
+
+def test_help_texts_name_all_tracks() -> None:
+    assert TRACK_NAMES.split(", ") == list(TRACKS)
+
+
+def test_no_listener_of_the_unseen_world_is_ever_trained_with() -> None:
+    heard = {n for case in TRACKS["unseen-world"].cases for n in case.condition.listeners}
+    assert not heard & {*WILD.listeners, *FAMILY_FOR_TRAINING, *INDIVIDUALS_FOR_TRAINING}
 
 
 def test_labels_of_a_track_are_distinct() -> None:

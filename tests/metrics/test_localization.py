@@ -20,6 +20,7 @@ from bastzoo.metrics.localization import (
     angular_distance,
     azimuth_curve,
     localization_metrics,
+    root_mean_squares,
 )
 from bastzoo.metrics.metric import definitions
 
@@ -268,10 +269,24 @@ def test_in_the_horizontal_plane_the_front_back_rate_is_what_it_was() -> None:
         assert score(predicted, target[::step])["front_back_rate"] == pytest.approx(wrong.mean())
 
 
+@given(st.integers(-179, 180), st.integers(-180, 180))
+def test_root_mean_squares_go_round_the_circle_and_leave_front_and_back_alone(
+    azimuth: int, turn: int
+) -> None:
+    target = direction_from_angles([float(azimuth)], 0.0)
+    turned = root_mean_squares(direction_from_angles([float(azimuth + turn)], 0.0), target)
+    assert turned["azimuth_rmse"] == pytest.approx(min(abs(turn), 360 - abs(turn)), abs=1e-5)
+    behind = root_mean_squares(direction_from_angles([180.0 - azimuth], 0.0), target)
+    assert behind["lateral_rmse"] == pytest.approx(0.0, abs=1e-5)
+    above = root_mean_squares(target, direction_from_angles([0.0], 90.0))
+    assert above["azimuth_rmse"] is None
+
+
 def test_a_record_says_which_definition_it_follows_where_they_differ() -> None:
     def told(elevation: float) -> dict[str, Any]:
         directions = direction_from_angles([0.0, 180.0], elevation)
         return definitions(BUILT_IN, {"targets": directions})
 
-    assert told(0.0) == {}
-    assert [(name, d["version"]) for name, d in told(40.0).items()] == [("front_back_rate", 2)]
+    later = {"azimuth_rmse": 1, "lateral_rmse": 1}
+    assert {name: d["version"] for name, d in told(0.0).items()} == later
+    assert {name: d["version"] for name, d in told(40.0).items()} == {"front_back_rate": 2, **later}

@@ -11,6 +11,7 @@ import click
 
 from bastzoo.cli.data_options import Heard, data_options
 from bastzoo.cli.options import (
+    TRACK_NAMES,
     Command,
     as_json,
     check_tasks,
@@ -52,8 +53,7 @@ def _axis(name: str, parameter: str, text: str) -> Callable[[Command], Command]:
     "tracks",
     multiple=True,
     metavar="NAME",
-    help="Question to answer: cross-environment, snr, snr-white, duration, unseen-head, off-grid, "
-    "full-sphere, multitask, sources, or an environment; repeatable.",
+    help=f"Question to answer: {TRACK_NAMES}, or an environment; repeatable.",
 )
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), metavar="N")
 @click.option(

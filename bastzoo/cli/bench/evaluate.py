@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bastzoo.cli.data_options import is_file
-from bastzoo.cli.options import as_json
+from bastzoo.cli.options import TRACK_NAMES, as_json
 
 if TYPE_CHECKING:
     from bastzoo.bench.tracks import Track
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     "tracks",
     multiple=True,
     metavar="NAME",
-    help="Track to test on: cross-environment, snr, snr-white, duration, unseen-head, off-grid, "
-    "full-sphere, multitask, sources; repeatable.",
+    help=f"Track to test on: {TRACK_NAMES}; repeatable.",
 )
 @click.option(
     "--listener",

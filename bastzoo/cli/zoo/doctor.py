@@ -32,6 +32,7 @@ REQUIRED = (
     "safetensors",
     "einops",
     "jaxtyping",
+    "platformdirs",
     "pluggy",
     "psutil",
     "click",

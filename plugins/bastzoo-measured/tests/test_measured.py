@@ -100,6 +100,25 @@ def test_the_forms_of_a_listener_have_one_checksum_and_one_sound(
     assert interpolated(one, horizontal).gap(horizontal).max() < 1e-6
 
 
+def test_the_open_air_is_heard_from_where_a_listener_was_measured(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BASTZOO_DATA", str(tmp_path))
+    (tmp_path / "cipic").mkdir()
+    (tmp_path / "cipic" / "subject_008").write_bytes((folder / "subject_008.sofa").read_bytes())
+    (room,) = default_registry().get("environment", "cipic/008").build().rooms
+    azimuths = azimuth_of(room.directions)
+    # Steps of 10 degrees, without those at the sides that are far from all of CIPIC's.
+    np.testing.assert_allclose(azimuths, azimuths.round(-1), atol=1e-6)
+    assert set(range(-50, 60, 10)) <= set(azimuths.round().astype(int))
+    assert 28 <= len(azimuths) < 36
+    energy = np.square(room.responses).sum(-1)
+    left = (azimuths > 30) & (azimuths < 150)
+    assert (energy[left, 0] > energy[left, 1]).all()
+    with pytest.raises(DataError, match=r"009.*bastzoo data fetch cipic"):
+        default_registry().get("environment", "cipic/009").build()
+
+
 def test_a_wrong_listener_is_refused_and_an_unknown_one_said(folder: Path, tmp_path: Path) -> None:
     """003 has a checksum, which this made listener cannot have; 008 has none."""
     found = fetch(cipic(), tmp_path, source=folder)
@@ -167,6 +186,11 @@ def test_a_design_is_trained_and_tested_in_measured_rooms(home: Path, tmp_path: 
     assert "measured with ears of its own; the listeners named are not heard there" in done.stderr
     (result,) = json.loads(done.stdout)["evaluations"]
     assert set(result["by_room"]) == {"surrey/D"}
+    done = bastzoo("evaluate", "vanilla", "--track", "measured-rooms", "--json", *out, **env)
+    assert done.returncode == 0, done.stderr
+    cases = json.loads(done.stdout)["evaluations"]
+    assert [set(case["by_room"]) for case in cases] == [{f"surrey/{room}"} for room in "ABCD"]
+    assert all(case["metrics"]["lateral_rmse"] > 0 for case in cases)
 
 
 def test_what_is_not_there_is_said_and_nothing_is_fetched(
