@@ -60,7 +60,7 @@ class Combination(_Frozen):
         """
         found = {kind: registry.get(kind, getattr(self, kind)) for kind in COMBINATION_KINDS}
         for reader, giver in (("loss", "head"), ("backbone", "frontend")):
-            _check_fit(found[reader], found[giver])
+            check_fit(found[reader], found[giver])
         return found
 
     def canonical(self, registry: Registry) -> Combination:
@@ -69,7 +69,8 @@ class Combination(_Frozen):
         return self.model_copy(update={kind: found[kind].name for kind in COMBINATION_KINDS})
 
 
-def _check_fit(reader: Component, giver: Component) -> None:
+def check_fit(reader: Component, giver: Component) -> None:
+    """Raise CombinationError when the reader needs something that the giver does not give."""
     missing = sorted(set(reader.needs) - set(giver.gives))
     if missing:
         raise CombinationError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,6 @@ from bastzoo.data.rendered import RenderedData
 from bastzoo.data.targets import ALWAYS_KNOWN, without_variety
 from bastzoo.errors import BastzooError, CombinationError, ComponentError, DataError, SetupError
 from bastzoo.experiment import (
-    MODEL_KINDS,
     Combination,
     DataSize,
     Experiment,
@@ -35,7 +33,8 @@ from bastzoo.experiment import (
     resolve,
 )
 from bastzoo.metrics.registered import metrics_of
-from bastzoo.model import BinauralLocalizer, build_localizer
+from bastzoo.model import BinauralLocalizer
+from bastzoo.models.building import build_model, resolved_component
 from bastzoo.registry import Component, Registry, accepted
 from bastzoo.zoo.losses import Loss
 
@@ -338,16 +337,16 @@ class Workbench:
     def build(self, experiment: Experiment) -> BinauralLocalizer:
         """Build the untrained model of an experiment; its seed decides the weights."""
         set_seed(experiment.seed)
-        return build_localizer(
-            {kind: self.component(kind, experiment.components[kind]) for kind in MODEL_KINDS},
+        return build_model(
+            self.registry,
+            experiment.components,
             sharing=experiment.combination.sharing,
             size=experiment.preset.model.model_dump(),
-            samples=CLIP_SAMPLES,
         )
 
     def component(self, kind: str, resolved: ResolvedComponent) -> Component:
         """The registered component, with the parameters that an experiment was resolved with."""
-        return replace(self.registry.get(kind, resolved.name), parameters=resolved.parameters)
+        return resolved_component(self.registry, kind, resolved)
 
 
 def _scene_data() -> type[SceneData]:

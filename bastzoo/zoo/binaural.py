@@ -7,10 +7,10 @@ import math
 
 import numpy as np
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from bastzoo.zoo.frontends import Spectrogram
+from bastzoo.zoo.frontends import Spectrogram, standardised
 
 SAMPLE_RATE = 16_000
 
@@ -43,47 +43,33 @@ class Binaural(Spectrogram):
 
     def forward(self, clips: Float[Tensor, "B 2 N"]) -> Float[Tensor, "B 2 2+K F T"]:
         """Return the features of both ears."""
-        magnitude = super().forward(clips)
         spectra = self._spectra(clips)
-        cross = spectra[:, 0] * spectra[:, 1].conj()
-        size = cross.abs()
-        heard = size > 0
-        phase = torch.where(heard, cross / torch.where(heard, size, 1.0), 0.0)
+        power = (spectra.real.square() + spectra.imag.square()).transpose(-1, -2)
+        magnitude = standardised(self._decibels(spectra))[:, :, None]
+        cross = (spectra[:, 0] * spectra[:, 1].conj()).transpose(-1, -2)
+        loudest = power.amax(dim=(1, 2, 3), keepdim=True)
         with torch.autocast(clips.device.type, enabled=False):
-            power = spectra.real.square() + spectra.imag.square()
+            # A bin has a phase between the ears where both hear it.
+            heard = (power > _AUDIBLE * loudest).all(dim=1)
+            size = cross.abs()
+            heard &= size > 0
+            share = torch.where(heard, 1 / torch.where(heard, size, 1.0), 0.0)
+            real, imaginary = cross.real * share, cross.imag * share
             # Half the size of the loudest bin's square keeps the ratio of two silences at 1.
-            floor = _AUDIBLE * power.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-30)
-            decibels = 10 * torch.log10(power + floor)
+            decibels = 10 * torch.log10(power + _AUDIBLE * loudest.clamp(min=1e-30))
             level = ((decibels[:, :1] - decibels[:, 1:]) / _ILD_DB)[:, :, None]
-            found = torch.stack(
-                [
-                    cosine.to(magnitude) @ phase.real[:, bins]
-                    + sine.to(magnitude) @ phase.imag[:, bins]
-                    for bins, cosine, sine in correlators(
-                        magnitude.shape[3], self.bands, self.window_length
-                    )
-                ],
-                dim=1,
-            )
-        shared = torch.cat([level, found[:, None]], dim=2)
+            rows, frames = magnitude.shape[3:]
+            found = magnitude.new_empty(len(clips), 1, self.bands, rows, frames)
+            for band, (bins, turns) in enumerate(correlators(rows, self.bands, self.window_length)):
+                phases = torch.cat([real[:, bins], imaginary[:, bins]], dim=1)
+                found[:, 0, band] = turns.to(magnitude) @ phases
+        shared = torch.cat([level, found], dim=2)
         return torch.cat([magnitude, shared.expand(-1, 2, -1, -1, -1)], dim=2)
-
-    def _spectra(self, clips: Float[Tensor, "B 2 N"]) -> Complex[Tensor, "B 2 F T"]:
-        """Short-time spectra; exactly 0 where nothing is heard."""
-        clips = clips.to(torch.promote_types(clips.dtype, torch.float32))
-        frames = clips.unfold(-1, self.window_length, self.hop_length)
-        frames = frames - frames.mean(-1, keepdim=True)
-        spectra = torch.fft.rfft(frames * self._taper(clips.dtype, clips.device)).transpose(-1, -2)
-        power = spectra.real.square() + spectra.imag.square()
-        loudest = power.detach().amax(dim=(1, 2, 3), keepdim=True)
-        return torch.where(power > _AUDIBLE * loudest, spectra, 0.0)
 
 
 @functools.lru_cache(maxsize=8)
-def correlators(
-    lags: int, bands: int, window_length: int
-) -> tuple[tuple[slice, Tensor, Tensor], ...]:
-    """For each band its bins, and the cosines and sines `[lags, bins]` that correlate them."""
+def correlators(lags: int, bands: int, window_length: int) -> tuple[tuple[slice, Tensor], ...]:
+    """For each band its bins, and `[lags, 2 × bins]` that correlate their real and imaginary parts."""
     hertz = np.arange(window_length // 2 + 1) * SAMPLE_RATE / window_length
     delay = np.linspace(-_MAX_LAG, _MAX_LAG, lags)
     found = []
@@ -92,8 +78,8 @@ def correlators(
         bins = slice(int(heard[0]), int(heard[-1]) + 1)
         # The left ear leads by d: its phase is ahead by 2 pi f d.
         turns = 2 * np.pi * delay[:, None] * hertz[bins]
-        cosine, sine = (torch.from_numpy(share[bins] * part(turns)) for part in (np.cos, np.sin))
-        found.append((bins, cosine, sine))
+        parts = [share[bins] * part(turns) for part in (np.cos, np.sin)]
+        found.append((bins, torch.from_numpy(np.concatenate(parts, axis=1))))
     return tuple(found)
 
 

@@ -6,9 +6,9 @@ import functools
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
-from jaxtyping import Float
-from scipy.signal import get_window
+from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
 from bastzoo.errors import ComponentError
@@ -58,7 +58,7 @@ class Spectrogram(nn.Module):
         self.hop_length = hop_length
         self.full_scale = full_scale
         # Here and not where it is used: a number read from a tensor cannot be exported.
-        energy = _tukey(window_length).square().sum().item()
+        energy = float(np.square(tukey(window_length)).sum())
         self._scale = full_scale / math.sqrt(sample_rate * energy)
 
     def output_shape(self, samples: int) -> tuple[int, int, int]:
@@ -75,6 +75,10 @@ class Spectrogram(nn.Module):
 
     def decibels(self, clips: Float[Tensor, "B 2 N"]) -> Float[Tensor, "B 2 F T"]:
         """Return `20·log10` of the power spectral density, before the z-score; 0 where silent."""
+        return self._decibels(self._spectra(clips))
+
+    def _spectra(self, clips: Float[Tensor, "B 2 N"]) -> Complex[Tensor, "B 2 T F"]:
+        """Return the short-time spectra, scaled so that their squares are a two-sided density."""
         self.output_shape(clips.shape[-1])
         clips = clips.to(torch.promote_types(clips.dtype, torch.float32))
         # In place where gradients allow it: for a batch, new memory costs more than the arithmetic.
@@ -82,8 +86,10 @@ class Spectrogram(nn.Module):
         frames = frames - frames.mean(-1, keepdim=True)
         frames -= frames.mean(-1, keepdim=True)  # what is left of a constant, which is silence
         frames *= self._taper(clips.dtype, clips.device)
-        spectrum = torch.fft.rfft(frames)
-        power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
+        return torch.fft.rfft(frames)
+
+    def _decibels(self, spectra: Complex[Tensor, "B 2 T F"]) -> Float[Tensor, "B 2 F T"]:
+        power = spectra.real.square().addcmul_(spectra.imag, spectra.imag)
         power[..., 1 : (self.window_length + 1) // 2] *= 2  # one-sided
         decibels = power.log10_().mul_(20)
         peak = decibels.detach().amax(-1, keepdim=True)
@@ -95,7 +101,7 @@ class Spectrogram(nn.Module):
         return standardised(self.decibels(clips)).unsqueeze(2)
 
     def _taper(self, dtype: torch.dtype, device: torch.device) -> Tensor:
-        taper = _tukey(self.window_length) * self._scale
+        taper = torch.from_numpy(tukey(self.window_length) * self._scale)
         return taper.to(device=device, dtype=dtype)
 
 
@@ -109,8 +115,18 @@ def standardised(decibels: Float[Tensor, "B 2 F T"]) -> Float[Tensor, "B 2 F T"]
 
 
 @functools.lru_cache
-def _tukey(width: int) -> Tensor:
-    return torch.from_numpy(get_window(("tukey", 0.25), width))
+def tukey(width: int) -> Float[np.ndarray, " width"]:
+    """The periodic Tukey window whose cosine flanks are a quarter of it: SciPy's `("tukey", 0.25)`.
+
+    Written out here since importing SciPy's signal package takes longer than loading a model.
+    """
+    flank = 0.25 * width / 2
+    place = np.arange(width)
+    rising = 0.5 * (1 + np.cos(np.pi * (place / flank - 1)))
+    falling = 0.5 * (1 + np.cos(np.pi * (place / flank - 2 / 0.25 + 1)))
+    flat = np.where(place < flank, rising, 1.0)
+    window: np.ndarray = np.where(place > width - flank, falling, flat)
+    return window
 
 
 class Precomputed(nn.Module):
