@@ -23,6 +23,9 @@ from bastzoo.registry import Component, Registry
 
 EXPERIMENT_SCHEMA = 1
 
+ELSEWHERE = "import-"
+"""How the data's digest begins of what was trained elsewhere, on data that is not known here."""
+
 Sharing = Literal["SP", "NSP"]
 SHARINGS: tuple[Sharing, ...] = ("SP", "NSP")
 

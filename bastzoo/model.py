@@ -32,7 +32,8 @@ class Backbone(Protocol):
 
     Where an ear needs another encoder than both ears joined (a convolutional network that makes the
     tokens, say), a method `ear_encoder()` makes it, and `embed` may give it anything that has a row an
-    ear.
+    ear. Where the head reads something else than the mean of the fused tokens, a method `pooling()` makes
+    a module from tokens `[B, N, width]` to `[B, width]`, or gives None for the mean.
     """
 
     dim: int
@@ -101,6 +102,8 @@ class BinauralLocalizer(nn.Module):
         self.ears = nn.ModuleList(ear_encoder() for _ in range(encoders))
         width = integration.width(backbone.dim)
         self.fusion = backbone.encoder(width)
+        make_pool = getattr(backbone, "pooling", None)
+        self.pool: nn.Module | None = make_pool() if make_pool is not None else None
         self.head = head(width)
 
     def forward(self, inputs: Float[Tensor, ...]) -> dict[str, Tensor]:
@@ -131,7 +134,7 @@ class BinauralLocalizer(nn.Module):
                 encode(ear) for encode, ear in zip(self.ears, _ears(tokens), strict=True)
             )
         fused = self.fusion(self.integration(left, right))
-        return self.head(fused.mean(dim=1))
+        return self.head(fused.mean(dim=1) if self.pool is None else self.pool(fused))
 
 
 def build_localizer(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor
 from bastzoo.data.archives import check_torch_file
 from bastzoo.errors import BastzooError, DataError
 from bastzoo.model import BinauralLocalizer
+from bastzoo.models.bast_settings import settings_of_weights
 from bastzoo.registry import accepted
 from bastzoo.zoo.backbones.mamba import Mamba
 from bastzoo.zoo.backbones.swin import Swin
@@ -48,6 +50,7 @@ NAMES = [
     (r"^pos_embedding$", "backbone.positions"),
     (r"^mlp_head\.0\.", "head.norm."),
     (r"^mlp_head\.1\.", "head.linear."),
+    (r"^patch_pooling\.0\.", "pool.weights."),
     # vanilla: a block is a pair of an attention and an MLP, each behind its norm.
     (r"\.layers\.(\d+)\.0\.norm\.", r".\1.norm1."),
     (r"\.layers\.(\d+)\.0\.fn\.to_qkv\.", r".\1.attn.qkv."),
@@ -68,24 +71,51 @@ _LARGEST = 2**31
 COMPUTED = re.compile(r"\.(relative_position_index|attn_mask)$")
 
 
+@dataclass(frozen=True, slots=True)
+class BastCheckpoint:
+    """What a checkpoint holds, in our words.
+
+    backbone, integration, sharing, pool: names; sizes: what a backbone is built from; weights: by our
+    names, azimuths as BAST counts them; loss, environment: as its settings say.
+    """
+
+    backbone: str
+    integration: str
+    sharing: str
+    pool: str
+    sizes: Mapping[str, Any]
+    weights: Mapping[str, Tensor]
+    loss: str
+    environment: str
+    epochs: int
+
+
 def read_bast_checkpoint(path: str | Path) -> BinauralLocalizer:
-    """Return the model of a checkpoint, in evaluation mode on the CPU.
+    """Return the model of a checkpoint, in evaluation mode on the CPU, as BAST has it.
 
     Its `localize` takes the spectrograms that BAST's own network takes, with an axis for the
-    channels of an ear: `spectrograms[:, :, None]`.
+    channels of an ear (`spectrograms[:, :, None]`), and azimuths are clockwise as in BAST's file names;
+    `bastzoo.load` turns them.
 
     Raises DataError, naming the file, when it cannot be read, is no such checkpoint, or holds other
     weights than its settings ask for.
     """
+    found = parse_bast_checkpoint(path)
+    model = _build(Path(path), found)
+    model.load_state_dict(dict(found.weights))
+    return model.eval()
+
+
+def parse_bast_checkpoint(path: str | Path) -> BastCheckpoint:
+    """Read and check a checkpoint; see `read_bast_checkpoint`. No network is built in memory."""
     path = Path(path)
     conf, weights = _load(path)
+    found = _described(path, conf, weights)
     with torch.device("meta"):  # settings that the weights do not bear out must not fill the memory
-        expected = _build(path, conf, weights).state_dict()
+        expected = _build(path, found).state_dict()
     state = _ours(weights, expected=expected)
     _check(path, expected=expected, found=state)
-    model = _build(path, conf, weights)
-    model.load_state_dict(state)
-    return model.eval()
+    return replace(found, weights=state)
 
 
 def _load(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -107,8 +137,9 @@ def _load(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             "than weights and settings."
         ) from error
     parts = content if isinstance(content, dict) else {}
-    conf, weights = parts.get("conf"), parts.get("state_dict")
-    if not isinstance(conf, dict) or not isinstance(weights, dict):
+    conf = parts.get("conf")
+    weights = parts.get("state_dict", parts if "conf" not in parts else None)
+    if not isinstance(weights, dict) or not weights or not isinstance(conf, dict | None):
         raise DataError(
             f"The file {path} is no checkpoint of BAST: it lacks a 'conf' or a 'state_dict'."
         )
@@ -121,36 +152,70 @@ def _load(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise DataError(
             f"The checkpoint {path} has weights larger than the file: they are views of a few numbers."
         )
-    return conf, {name: value for name, value in weights.items() if not COMPUTED.search(name)}
-
-
-def _build(path: Path, conf: Mapping[str, Any], weights: Mapping[str, Tensor]) -> BinauralLocalizer:
-    blocks = {
-        name: {match[1] for match in map(pattern.match, weights) if match}
-        for name, pattern in BLOCKS.items()
+    weights = {
+        name.removeprefix("module."): value  # of torch's DataParallel
+        for name, value in weights.items()
+        if not COMPUTED.search(name)
     }
-    found = [name for name in BACKBONES if blocks[name]]
+    return conf if conf is not None else settings_of_weights(path, weights), weights
+
+
+def _described(
+    path: Path, conf: Mapping[str, Any], weights: Mapping[str, Tensor]
+) -> BastCheckpoint:
+    name = backbone_of(path, weights)
+    try:
+        _only(conf, "NUM_OUTPUT", [2])
+        pools = {"mean": "mean", "conv": "patches", "linear": "patches"}
+        pools |= {"cls": "cls"} if name == "vanilla" else {}
+        return BastCheckpoint(
+            backbone=name,
+            integration=_only(conf, "BINAURAL_INTEGRATION", INTEGRATIONS),
+            sharing="SP" if conf["SHARE_PARAMS"] else "NSP",
+            pool=pools[_only(conf, "TRANSFORMER_POOL", pools)],
+            # The mixers of BAST-Mamba are three whatever its settings say, so the blocks are counted.
+            sizes={**_sizes(conf), "depth": len(blocks_of(weights)[name])},
+            weights=weights,
+            loss=_word(conf, "LOSS", "MIX"),
+            environment=_word(conf, "DATA_ENV", "RI"),
+            epochs=conf["EPOCH"] if isinstance(conf.get("EPOCH"), int) else 0,
+        )
+    except KeyError as error:
+        raise DataError(f"The settings of the checkpoint {path} lack {error.args[0]}.") from error
+    except (TypeError, ValueError) as error:
+        raise DataError(f"The settings of the checkpoint {path} make no sense: {error}") from error
+
+
+def backbone_of(path: Path, weights: Mapping[str, Tensor]) -> str:
+    """Which backbone's weights these are. Raises DataError unless it is one."""
+    found = [name for name, blocks in blocks_of(weights).items() if blocks]
     if len(found) != 1:
         raise DataError(
             f"The checkpoint {path} should hold one of the backbones {', '.join(BACKBONES)}, "
             f"and it holds {' and '.join(found) or 'none'}."
         )
-    name = found[0]
+    return found[0]
+
+
+def blocks_of(weights: Mapping[str, Tensor]) -> dict[str, set[str]]:
+    """Numbers of the first encoder's blocks, by the backbone that names them so."""
+    return {
+        name: {match[1] for match in map(pattern.match, weights) if match}
+        for name, pattern in BLOCKS.items()
+    }
+
+
+def _build(path: Path, found: BastCheckpoint) -> BinauralLocalizer:
+    backbone = BACKBONES[found.backbone]
     try:
-        _only(conf, "TRANSFORMER_POOL", ["mean"])
-        _only(conf, "NUM_OUTPUT", [2])
-        # The mixers of BAST-Mamba are three whatever its settings say, so the blocks are counted.
-        offered = {**_sizes(conf), "depth": len(blocks[name])}
         return BinauralLocalizer(
             # The waveforms of BAST are 16-bit integers, and its spectrograms take them as they are.
             frontend=Spectrogram(full_scale=1.0),
-            backbone=BACKBONES[name](**accepted(BACKBONES[name], offered)),
-            integration=INTEGRATIONS[_only(conf, "BINAURAL_INTEGRATION", INTEGRATIONS)](),
+            backbone=backbone(**accepted(backbone, {**found.sizes, "pool": found.pool})),
+            integration=INTEGRATIONS[found.integration](),
             head=lambda width: Azimuth(width=width),
-            sharing="SP" if conf["SHARE_PARAMS"] else "NSP",
+            sharing=found.sharing,
         )
-    except KeyError as error:
-        raise DataError(f"The settings of the checkpoint {path} lack {error.args[0]}.") from error
     except (TypeError, ValueError, RuntimeError, BastzooError) as error:
         raise DataError(f"The settings of the checkpoint {path} make no sense: {error}") from error
 
@@ -175,6 +240,11 @@ def _sizes(conf: Mapping[str, Any]) -> dict[str, Any]:
     return {**sizes, "dropout": conf["DROPOUT"], "embed_dropout": conf["EMB_DROPOUT"]}
 
 
+def _word(conf: Mapping[str, Any], name: str, usual: str) -> str:
+    value = conf.get(name, usual)
+    return value if isinstance(value, str) and len(value) < 80 else usual
+
+
 def _only(conf: Mapping[str, Any], name: str, known: Collection[Any]) -> Any:
     if conf[name] not in known:
         raise ValueError(f"{name} is {conf[name]!r}, not {' or '.join(map(str, known))}.")
@@ -192,6 +262,9 @@ def _ours(weights: Mapping[str, Tensor], *, expected: Mapping[str, Tensor]) -> d
         z = x.replace("conv1d_x", "conv1d_z")
         if z in state:  # our mixer convolves both halves at once
             state[x.replace("conv1d_x", "conv")] = torch.cat([state.pop(x), state.pop(z)])
+    pool = "pool.weights.weight"
+    if pool in state:  # a convolution over the patches is a linear layer
+        state[pool] = state[pool].reshape(1, -1)
     patches = "backbone.patches.projection.weight"
     if patches in state and state[patches].numel() == expected[patches].numel():
         _, _, height, width = expected[patches].shape

@@ -10,6 +10,7 @@ from functools import cache
 from bastzoo.conditions import Condition, DataSource
 from bastzoo.errors import BastzooError
 from bastzoo.experiment import (
+    ELSEWHERE,
     DataSize,
     Experiment,
     Preset,
@@ -49,6 +50,8 @@ class Present:
         else:
             size = tested.data
             reasons = [self._changed("baseline", tested.component)]
+        if tested.data_digest.startswith(ELSEWHERE):
+            return "; ".join(filter(None, reasons))
         now = self._data(tested.environment, size, tested.condition, tested.source)
         if now not in ("", tested.data_digest):
             reasons.append(f"other data under the name {tested.environment}")

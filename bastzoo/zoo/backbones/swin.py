@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from bastzoo.errors import ComponentError
 from bastzoo.zoo.backbones.patches import tokens_of
+from bastzoo.zoo.backbones.pooling import pooling
 
 
 class Encoder(nn.Module):
@@ -60,7 +61,7 @@ class Swin(nn.Module):
     input_shape: channels, frequency bins and frames of one ear.
     dim: width of a token; depth: blocks of every encoder; heads: attention heads; mlp_dim: hidden
         width of the MLP, in the fusion encoder too; window: side of a window in tokens (shrunk to a
-        grid that is smaller).
+        grid that is smaller). pool: `mean` or `patches` (`bastzoo.zoo.backbones.pooling`).
     """
 
     prefix_tokens = 0
@@ -79,9 +80,10 @@ class Swin(nn.Module):
         dropout: float = 0.2,
         embed_dropout: float = 0.2,
         stem: bool = False,
+        pool: str = "mean",
     ) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim, self.pool = dim, pool
         self.patches = tokens_of(
             input_shape=input_shape, dim=dim, patch=patch, stride=stride, stem=stem
         )
@@ -93,6 +95,12 @@ class Swin(nn.Module):
     def embed(self, x: Float[Tensor, "B C F T"]) -> Float[Tensor, "B N D"]:
         """Return one token a patch."""
         return self.dropout(self.patches(x))
+
+    def pooling(self) -> nn.Module | None:
+        """Make what turns the fusion encoder's tokens into one vector; None for their mean."""
+        return pooling(
+            self.pool, patches=self.grid[0] * self.grid[1], prefix=self.prefix_tokens
+        )
 
     def encoder(self, width: int) -> nn.Module:
         """Make a new encoder of tokens `[B, H·W, width]`."""

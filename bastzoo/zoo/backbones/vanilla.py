@@ -9,6 +9,7 @@ from timm.models.vision_transformer import Block as ViTBlock
 from torch import Tensor, nn
 
 from bastzoo.zoo.backbones.patches import tokens_of
+from bastzoo.zoo.backbones.pooling import pooling
 
 
 class Block(ViTBlock):
@@ -57,6 +58,7 @@ class Vanilla(nn.Module):
     input_shape: channels, frequency bins and frames of one ear.
     dim: width of a token; depth: blocks of every encoder; heads, dim_head: attention heads and the
         width of each; mlp_dim: hidden width of the MLP, in the fusion encoder too.
+    pool: how tokens become one vector, `mean`, `cls` or `patches` (`bastzoo.zoo.backbones.pooling`).
     """
 
     prefix_tokens = 1
@@ -75,9 +77,10 @@ class Vanilla(nn.Module):
         dropout: float = 0.2,
         embed_dropout: float = 0.2,
         stem: bool = False,
+        pool: str = "mean",
     ) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim, self.pool = dim, pool
         self.depth, self.heads, self.dim_head, self.mlp_dim = depth, heads, dim_head, mlp_dim
         self.block_dropout = dropout
         self.patches = tokens_of(
@@ -96,6 +99,12 @@ class Vanilla(nn.Module):
         patches = self.patches(x)
         tokens = torch.cat([self.class_token.expand(len(x), -1, -1), patches], dim=1)
         return self.dropout(tokens + self.positions)
+
+    def pooling(self) -> nn.Module | None:
+        """Make what turns the fusion encoder's tokens into one vector; None for their mean."""
+        return pooling(
+            self.pool, patches=self.grid[0] * self.grid[1], prefix=self.prefix_tokens
+        )
 
     def encoder(self, width: int) -> nn.Module:
         """Make a new encoder of tokens `[B, N, width]`."""

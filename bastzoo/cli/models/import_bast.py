@@ -1,0 +1,35 @@
+"""`bastzoo import-bast`: a checkpoint of the original program as a run of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("import-bast")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", default="runs", show_default=True, metavar="DIR", help="Folder of the runs.")
+def import_bast(file: Path, out: str) -> None:
+    """Turn a checkpoint of BAST or BAST-Mamba (FILE.pkl) into a run.
+
+    Nothing in the file is executed. The run answers in bastzoo's angles (counter-clockwise; BAST's are
+    clockwise), and evaluate, predict, package and leaderboards of tracks take it.
+
+    Example: bastzoo import-bast BAST_SUB_MIX_XY_NSP_best.pkl
+    """
+    from bastzoo.models.imported import import_bast as imported
+    from bastzoo.plugins import default_registry
+    from bastzoo.records.store import RunStore
+
+    store = RunStore(out)
+    record = imported(file, store, default_registry())
+    assert record.experiment is not None
+    sizes = record.experiment.preset.model
+    click.echo(f"Imported {file.name} as {store.folder / record.name}")
+    click.echo(
+        f"  {record.experiment.combination}, width {sizes.dim}, depth {sizes.depth}, trained on BAST's "
+        f"{record.experiment.environment}\n"
+    )
+    click.echo(f"    bastzoo evaluate {record.key} --env RI02")
+    click.echo(f"    bastzoo predict {record.key} recording.wav")
