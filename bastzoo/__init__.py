@@ -10,10 +10,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bastzoo.api import components, list_models, localization_metrics
+    from bastzoo.api import components, create_model, list_models, load, localization_metrics
     from bastzoo.errors import BastzooError, ComponentError, PluginError, SetupError
     from bastzoo.hookspecs import hookimpl
     from bastzoo.model import BinauralLocalizer
+    from bastzoo.models.localizer import Localizer, Prediction
     from bastzoo.plugins import PluginRecord, default_registry, plugin_report
     from bastzoo.registry import Availability, Component, Registry
 
@@ -25,15 +26,19 @@ __all__ = [
     "BinauralLocalizer",
     "Component",
     "ComponentError",
+    "Localizer",
     "PluginError",
     "PluginRecord",
+    "Prediction",
     "Registry",
     "SetupError",
     "__version__",
     "components",
+    "create_model",
     "default_registry",
     "hookimpl",
     "list_models",
+    "load",
     "localization_metrics",
     "plugin_report",
 ]
@@ -44,14 +49,18 @@ _HOME = {
     "BinauralLocalizer": "bastzoo.model",
     "Component": "bastzoo.registry",
     "ComponentError": "bastzoo.errors",
+    "Localizer": "bastzoo.models.localizer",
     "PluginError": "bastzoo.errors",
     "PluginRecord": "bastzoo.plugins",
+    "Prediction": "bastzoo.models.localizer",
     "Registry": "bastzoo.registry",
     "SetupError": "bastzoo.errors",
     "components": "bastzoo.api",
+    "create_model": "bastzoo.api",
     "default_registry": "bastzoo.plugins",
     "hookimpl": "bastzoo.hookspecs",
     "list_models": "bastzoo.api",
+    "load": "bastzoo.api",
     "localization_metrics": "bastzoo.api",
     "plugin_report": "bastzoo.plugins",
 }

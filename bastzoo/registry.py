@@ -31,6 +31,7 @@ KINDS = (
     "executor",
     "dataset",
     "metric",
+    "model",
 )
 
 _TARGET = re.compile(r"[\w.]+:[\w.]+")

@@ -150,6 +150,11 @@ def check_metric(component: Component) -> None:
     assert metric.compute(arrays) == {"far_off": 1.0}
 
 
+def check_model(component: Component) -> None:
+    folder = component.build()
+    assert (folder.parent.name, folder.name) == ("hall_ears", "hall")
+
+
 CHECKS: dict[str, Callable[[Component], Any]] = {
     "backbone": check_backbone,
     "integration": check_integration,
@@ -161,6 +166,7 @@ CHECKS: dict[str, Callable[[Component], Any]] = {
     "executor": check_executor,
     "dataset": check_dataset,
     "metric": check_metric,
+    "model": check_model,
 }
 
 

@@ -21,6 +21,10 @@ from bastzoo import __version__
 from bastzoo.errors import BastzooError
 
 COMMANDS = {
+    "predict": (
+        "bastzoo.cli.models.predict:predict",
+        "Say where the sounds of a recording are.",
+    ),
     "bench": ("bastzoo.cli.bench.bench:bench", "Train and rank a grid of combinations."),
     "train": ("bastzoo.cli.bench.train:train", "Train one combination."),
     "evaluate": (
@@ -36,6 +40,14 @@ COMMANDS = {
     "leaderboard": (
         "bastzoo.cli.boards.leaderboard:leaderboard",
         "Write the table of finished runs.",
+    ),
+    "package": (
+        "bastzoo.cli.models.package:package",
+        "Write a run's model into a folder to copy and share.",
+    ),
+    "import-bast": (
+        "bastzoo.cli.models.import_bast:import_bast",
+        "Turn a checkpoint of BAST into a run.",
     ),
     "data": (
         "bastzoo.cli.data.data:data",

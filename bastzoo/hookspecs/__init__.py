@@ -10,6 +10,7 @@ A new hook is a function in the module of its subject, and a line here.
 
 from __future__ import annotations
 
+from bastzoo.hookspecs.answers import bastzoo_models
 from bastzoo.hookspecs.benches import bastzoo_executors
 from bastzoo.hookspecs.marks import hookimpl, hookspec
 from bastzoo.hookspecs.methods import bastzoo_baselines
@@ -35,6 +36,7 @@ __all__ = [
     "bastzoo_integrations",
     "bastzoo_losses",
     "bastzoo_metrics",
+    "bastzoo_models",
     "hookimpl",
     "hookspec",
 ]
@@ -50,5 +52,6 @@ KIND_OF_HOOK = {
     "bastzoo_executors": "executor",
     "bastzoo_datasets": "dataset",
     "bastzoo_metrics": "metric",
+    "bastzoo_models": "model",
 }
 """The kind of component that each hook returns."""

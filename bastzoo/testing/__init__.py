@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bastzoo.testing.suites.integrations import IntegrationSuite
     from bastzoo.testing.suites.losses import LossSuite
     from bastzoo.testing.suites.metrics import MetricSuite
+    from bastzoo.testing.suites.models import ModelSuite
 
 SUITES = {
     "backbone": "BackboneSuite",
@@ -41,6 +42,7 @@ SUITES = {
     "executor": "ExecutorSuite",
     "dataset": "DatasetSuite",
     "metric": "MetricSuite",
+    "model": "ModelSuite",
 }
 """The suite of each kind, in the module named after the kind."""
 
@@ -56,6 +58,7 @@ __all__ = [
     "IntegrationSuite",
     "LossSuite",
     "MetricSuite",
+    "ModelSuite",
     "suite_of",
 ]
 

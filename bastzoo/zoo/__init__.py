@@ -398,3 +398,23 @@ def bastzoo_metrics() -> list[Component]:
         )
         for name, summary, citation in rows
     ]
+
+
+@hookimpl
+def bastzoo_models() -> list[Component]:
+    """Models with weights that come with bastzoo."""
+    rows = {
+        "default": "azimuth with a confidence, all around, in rooms: trained on made ones by the thousand",
+    }
+    return [
+        Component(
+            kind="model",
+            name=name,
+            target="bastzoo.models.shipped:folder",
+            summary=summary,
+            citation=_NONE,
+            licence=_LICENCE,
+            parameters={"package": name},
+        )
+        for name, summary in rows.items()
+    ]

@@ -41,7 +41,7 @@ class Binaural(Spectrogram):
         _, rows, frames = super().output_shape(samples)
         return 2 + self.bands, rows, frames
 
-    def forward(self, clips: Float[Tensor, "B 2 N"]) -> Float[Tensor, "B 2 2+K F T"]:
+    def forward(self, clips: Float[Tensor, "B 2 N"]) -> Float[Tensor, "B 2 C F T"]:
         """Return the features of both ears."""
         spectra = self._spectra(clips)
         power = (spectra.real.square() + spectra.imag.square()).transpose(-1, -2)

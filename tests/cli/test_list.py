@@ -19,6 +19,7 @@ from bastzoo.zoo import (
     bastzoo_integrations,
     bastzoo_losses,
     bastzoo_metrics,
+    bastzoo_models,
 )
 from tests.cli.command import bastzoo, data
 from tests.cli.troubled import BROKEN, install_troubles
@@ -35,6 +36,7 @@ BUILT_IN = [
     *bastzoo_executors(),
     *bastzoo_datasets(),
     *bastzoo_metrics(),
+    *bastzoo_models(),
 ]
 
 

@@ -65,6 +65,9 @@ BROKEN = [
     ("dataset", "nameless", "test_it_has_its_name_and_members", "it has no member"),
     ("dataset", "nameless", "test_its_licence_and_source_are_told", "it has no licence"),
     ("dataset", "nameless", "test_every_file_can_be_checked", "an address and no checksum"),
+    ("model", "nowhere", "test_it_can_be_loaded", "cannot be read"),
+    ("model", "mute", "test_it_answers_directions", "noise has no direction"),
+    ("model", "mute", "test_it_says_what_it_is", "what it was trained on"),
 ]
 
 

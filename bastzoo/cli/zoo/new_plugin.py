@@ -33,6 +33,7 @@ _BENCH = {
     "executor": "--backbone vanilla --integ SUB --loss MIX --sharing SP --executor {}",
     "dataset": "--backbone vanilla --integ SUB --loss MIX --sharing SP --listener {}",
     "metric": "--backbone vanilla --integ SUB --loss MIX --sharing SP",
+    "model": "",
 }
 """A row of a leaderboard with the new component in it."""
 
@@ -69,6 +70,10 @@ def new_plugin(name: str, kind: str, out: Path) -> None:
             text = (resources.files("bastzoo") / "assets" / "plugin" / template).read_text("utf-8")
             (whole / path).parent.mkdir(parents=True, exist_ok=True)
             (whole / path).write_text(Template(text).substitute(values), encoding="utf-8")
+        if kind == "model":
+            shipped = resources.files("bastzoo") / "assets" / "models" / "default"
+            with resources.as_file(shipped) as model:
+                shutil.copytree(model, whole / package / "weights")
         shutil.move(whole, folder)
     click.echo(f"Wrote {folder}/ with the {kind} {name!r}. Now:\n")
     for line in (f"pip install -e {folder}", f"bastzoo check {name}", values["bench"]):
@@ -116,8 +121,10 @@ def _values(name: str, kind: str, package: str) -> dict[str, str]:
         "Article": article.capitalize(),
         "Class": camel,
         "function": package,
-        "Target": package if kind in ("environment", "dataset", "metric") else camel,
-        "bench": f"bastzoo bench {_BENCH[kind].format(name)}",
+        "Target": package if kind in ("environment", "dataset", "metric", "model") else camel,
+        "bench": f"bastzoo predict {name} recording.wav"
+        if kind == "model"
+        else f"bastzoo bench {_BENCH[kind].format(name)}",
     }
 
 
