@@ -18,7 +18,10 @@ TIMEOUT = 120
 
 # Commands that import torch whatever they are asked: two seconds of processor time each, which a process
 # that is forked from one that has done so does not pay. The others start from nothing.
-_HEAVY = ("bench", "train", "evaluate", "runs", "compare", "tune", "data")
+_HEAVY = (
+    *("bench", "train", "evaluate", "runs", "compare", "tune", "data"),
+    *("predict", "package", "import-bast", "export"),
+)
 _PRELOADED = ("torch", "accelerate", "scipy.special", "pandas", "timm", "tabulate", "pydantic")
 
 
