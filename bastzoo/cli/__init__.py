@@ -45,6 +45,10 @@ COMMANDS = {
         "bastzoo.cli.models.package:package",
         "Write a run's model into a folder to copy and share.",
     ),
+    "export": (
+        "bastzoo.cli.models.export:export",
+        "Write a model for ONNX runtimes or torch.export.",
+    ),
     "import-bast": (
         "bastzoo.cli.models.import_bast:import_bast",
         "Turn a checkpoint of BAST into a run.",

@@ -100,18 +100,18 @@ class SoundFile:
 def raw_blocks(
     file: io.BufferedIOBase,
     *,
-    format: str,
+    kind: str,
     channels: int,
     ears: tuple[int, int] | None,
     most: int = 2_048,
 ) -> Blocks:
     """Yield the ears `[n, 2]` of raw samples, as soon as they are there.
 
-    format: one of `PCM`. most: samples of a block; fewer come when fewer are there (a microphone).
+    kind: one of `PCM`. most: samples of a block; fewer come when fewer are there (a microphone).
     Raises DataError for channels that are no ears and for samples that are not finite.
     """
     chosen = ears_of(channels, ears, "the standard input")
-    dtype = np.dtype(PCM[format])
+    dtype = np.dtype(PCM[kind])
     width = dtype.itemsize * channels
     scale = 1.0 if dtype.kind == "f" else 1.0 / float(2 ** (8 * dtype.itemsize - 1))
     rest = b""

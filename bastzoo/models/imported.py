@@ -35,7 +35,10 @@ def read_bast(path: Path, registry: Registry) -> tuple[BinauralLocalizer, ModelR
     found = parse_bast_checkpoint(path)
     experiment = experiment_of(path, found, registry)
     record = record_of_experiment(
-        experiment, registry, name=path.stem, command=f"bastzoo import-bast {shlex.quote(path.name)}"
+        experiment,
+        registry,
+        name=path.stem,
+        command=f"bastzoo import-bast {shlex.quote(path.name)}",
     )
     trained = record.trained_on
     assert trained is not None

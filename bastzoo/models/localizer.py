@@ -232,9 +232,8 @@ class Localizer:
         stacked = np.stack(clips)
         brought = at_reference(stacked, levels(stacked).max(axis=1))
         found: list[Tensor] = []
-        hook = self.model.head.register_forward_pre_hook(  # type: ignore[union-attr]
-            lambda _, inputs: found.append(inputs[0])
-        )
+        head: Any = self.model.head
+        hook = head.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0]))
         try:
             with torch.inference_mode():
                 self.model(self._tensor(brought))

@@ -249,7 +249,8 @@ def _has_no_memory(model: BinauralLocalizer) -> bool:
 
 def _is_tied(name: str, model: BinauralLocalizer, found: dict[str, Tensor]) -> bool:
     """Whether a tensor is the same as one that the file has under another name."""
-    tensors = dict(model.named_parameters(remove_duplicate=False))
+    tensors: dict[str, Tensor] = {}
+    tensors |= dict(model.named_parameters(remove_duplicate=False))
     tensors |= dict(model.named_buffers(remove_duplicate=False))
     mine = tensors.get(name)
     return mine is not None and any(tensors.get(other) is mine for other in found)

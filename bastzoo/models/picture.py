@@ -40,7 +40,7 @@ def draw(prediction: Prediction, path: Path, *, title: str = "") -> None:
     from matplotlib.figure import Figure
 
     # The same file every time: no date, no random ids.
-    settings = {"svg.hashsalt": "bastzoo", "font.size": 9, "svg.fonttype": "none"}
+    settings: Any = {"svg.hashsalt": "bastzoo", "font.size": 9, "svg.fonttype": "none"}
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(8, 4.2), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -84,7 +84,12 @@ def _draw_azimuth(axes: Any, prediction: Prediction) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     if prediction.heard.any():
         axes.legend(
-            loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=8, markerscale=0.9
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            ncols=3,
+            frameon=False,
+            fontsize=8,
+            markerscale=0.9,
         )
 
 

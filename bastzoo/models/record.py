@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
+from bastzoo.acoustics import CLIP_SAMPLES
 from bastzoo.experiment import MODEL_KINDS, ModelSize, ResolvedComponent
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class ModelRecord(_Strict):
     components: dict[str, ModelComponent]
     sharing: Literal["SP", "NSP"]
     size: ModelSize
-    sample_rate: Literal[16000] = SAMPLE_RATE
+    sample_rate: Literal[16000] = 16000
     clip_samples: int = Field(default=CLIP_SAMPLES, ge=256, le=_LARGEST)
     azimuth: Literal["counter-clockwise"] = "counter-clockwise"
     parameters: int = Field(default=0, ge=0)
@@ -162,9 +162,7 @@ def record_of_experiment(
         ),
         licence="Apache-2.0",
     )
-    papers = (
-        registry.get(kind, component.name).citation for kind, component in components.items()
-    )
+    papers = (registry.get(kind, component.name).citation for kind, component in components.items())
     cited = [paper for paper in dict.fromkeys(papers) if paper and paper != "none"]
     return record.model_copy(update={"blind_to": blindness(record, registry), "citations": cited})
 

@@ -37,9 +37,7 @@ class Segment:
         sure = "<NA>" if self.confidence is None else f"{self.confidence:.2f}"
         name = f"az{self.azimuth:+04.0f}"
         duration = self.end - self.start
-        return (
-            f"SPEAKER {recording} 1 {self.start:.3f} {duration:.3f} <NA> <NA> {name} {sure} <NA>"
-        )
+        return f"SPEAKER {recording} 1 {self.start:.3f} {duration:.3f} <NA> <NA> {name} {sure} <NA>"
 
 
 def trusted(prediction: Prediction) -> np.ndarray:

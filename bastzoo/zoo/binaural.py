@@ -44,32 +44,37 @@ class Binaural(Spectrogram):
     def forward(self, clips: Float[Tensor, "B 2 N"]) -> Float[Tensor, "B 2 C F T"]:
         """Return the features of both ears."""
         spectra = self._spectra(clips)
-        power = (spectra.real.square() + spectra.imag.square()).transpose(-1, -2)
         magnitude = standardised(self._decibels(spectra))[:, :, None]
-        cross = (spectra[:, 0] * spectra[:, 1].conj()).transpose(-1, -2)
+        # Real arithmetic: half the work of complex, and other runtimes have no complex numbers.
+        real, imaginary = (part.transpose(-1, -2) for part in (spectra.real, spectra.imag))
+        power = real.square() + imaginary.square()
         loudest = power.amax(dim=(1, 2, 3), keepdim=True)
         with torch.autocast(clips.device.type, enabled=False):
-            # A bin has a phase between the ears where both hear it.
-            heard = (power > _AUDIBLE * loudest).all(dim=1)
-            size = cross.abs()
-            heard &= size > 0
+            # The left ear's spectrum times the conjugate of the right one's, of length 1 where both hear.
+            even = real[:, 0] * real[:, 1] + imaginary[:, 0] * imaginary[:, 1]
+            odd = imaginary[:, 0] * real[:, 1] - real[:, 0] * imaginary[:, 1]
+            size = power[:, 0].sqrt() * power[:, 1].sqrt()
+            heard = (power > _AUDIBLE * loudest).all(dim=1) & (size > 0)
             share = torch.where(heard, 1 / torch.where(heard, size, 1.0), 0.0)
-            real, imaginary = cross.real * share, cross.imag * share
+            even, odd = even * share, odd * share
             # Half the size of the loudest bin's square keeps the ratio of two silences at 1.
             decibels = 10 * torch.log10(power + _AUDIBLE * loudest.clamp(min=1e-30))
             level = ((decibels[:, :1] - decibels[:, 1:]) / _ILD_DB)[:, :, None]
-            rows, frames = magnitude.shape[3:]
-            found = magnitude.new_empty(len(clips), 1, self.bands, rows, frames)
-            for band, (bins, turns) in enumerate(correlators(rows, self.bands, self.window_length)):
-                phases = torch.cat([real[:, bins], imaginary[:, bins]], dim=1)
-                found[:, 0, band] = turns.to(magnitude) @ phases
-        shared = torch.cat([level, found], dim=2)
+            found = [
+                torch.from_numpy(turns).to(magnitude)
+                @ torch.cat([even[:, bins], odd[:, bins]], dim=1)
+                for bins, turns in correlators(magnitude.shape[3], self.bands, self.window_length)
+            ]
+        shared = torch.cat([level, torch.stack(found, dim=1)[:, None]], dim=2)
         return torch.cat([magnitude, shared.expand(-1, 2, -1, -1, -1)], dim=2)
 
 
 @functools.lru_cache(maxsize=8)
-def correlators(lags: int, bands: int, window_length: int) -> tuple[tuple[slice, Tensor], ...]:
-    """For each band its bins, and `[lags, 2 × bins]` that correlate their real and imaginary parts."""
+def correlators(lags: int, bands: int, window_length: int) -> tuple[tuple[slice, np.ndarray], ...]:
+    """For each band its bins, and `[lags, 2 × bins]` that correlate their real and imaginary parts.
+
+    Arrays, and not tensors: what is cached while a network is exported would belong to that export.
+    """
     hertz = np.arange(window_length // 2 + 1) * SAMPLE_RATE / window_length
     delay = np.linspace(-_MAX_LAG, _MAX_LAG, lags)
     found = []
@@ -79,7 +84,7 @@ def correlators(lags: int, bands: int, window_length: int) -> tuple[tuple[slice,
         # The left ear leads by d: its phase is ahead by 2 pi f d.
         turns = 2 * np.pi * delay[:, None] * hertz[bins]
         parts = [share[bins] * part(turns) for part in (np.cos, np.sin)]
-        found.append((bins, torch.from_numpy(np.concatenate(parts, axis=1))))
+        found.append((bins, np.concatenate(parts, axis=1)))
     return tuple(found)
 
 

@@ -188,9 +188,8 @@ class Several(nn.Module):
 def _raised(flat: Float[Tensor, "B 3"], elevation: Float[Tensor, " B"]) -> Float[Tensor, "B 3"]:
     """Directions in the horizontal plane, lifted by degrees."""
     angle = torch.deg2rad(elevation.to(flat.dtype))[:, None]
-    up = torch.zeros_like(flat)
-    up[:, 2] = 1.0
-    return flat * torch.cos(angle) + up * torch.sin(angle)
+    level, up = torch.cos(angle), torch.sin(angle)
+    return torch.cat([flat[:, :2] * level, flat[:, 2:] * level + up], dim=1)
 
 
 def unit_or_nan(vector: Float[Tensor, "B 3"]) -> Float[Tensor, "B 3"]:

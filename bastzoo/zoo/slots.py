@@ -59,16 +59,15 @@ class Slots(nn.Module):
         `direction` and `class` of the slot that is surest of a source.
         """
         vectors = outputs["slot_vector"]
-        directions = unit_or_nan(vectors.flatten(0, 1)).unflatten(0, vectors.shape[:2])
+        directions = unit_or_nan(vectors.reshape(-1, 3)).reshape(vectors.shape)
         classes = outputs["slot_class"].argmax(dim=-1)
         first = outputs["slot_presence"].nan_to_num(-torch.inf).argmax(dim=-1)
-        clips = torch.arange(len(first), device=first.device)
         return {
             "directions": directions,
             "classes": classes,
             "present": outputs["slot_presence"] > 0,
-            "direction": directions[clips, first],
-            "class": classes[clips, first],
+            "direction": directions.gather(1, first[:, None, None].expand(-1, 1, 3))[:, 0],
+            "class": classes.gather(1, first[:, None])[:, 0],
         }
 
     @staticmethod

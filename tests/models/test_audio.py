@@ -85,8 +85,8 @@ def test_a_rate_that_is_none_is_refused(tmp_path: Path) -> None:
         SoundFile(path)
 
 
-@pytest.mark.parametrize(("format", "dtype"), [("s16le", "<i2"), ("s32le", "<i4"), ("f32le", "<f4")])
-def test_raw_samples_come_whole_whatever_the_pieces(format: str, dtype: str) -> None:
+@pytest.mark.parametrize(("kind", "dtype"), [("s16le", "<i2"), ("s32le", "<i4"), ("f32le", "<f4")])
+def test_raw_samples_come_whole_whatever_the_pieces(kind: str, dtype: str) -> None:
     sound = RNG.uniform(-0.5, 0.5, size=(1_001, 2))
     scale = 1.0 if dtype == "<f4" else 2.0 ** (8 * np.dtype(dtype).itemsize - 1)
     data = (sound * scale).astype(dtype).tobytes()
@@ -95,7 +95,7 @@ def test_raw_samples_come_whole_whatever_the_pieces(format: str, dtype: str) -> 
         def read1(self, size: int | None = -1, /) -> bytes:
             return self.read(min(7, size or 7))
 
-    found = np.concatenate(list(raw_blocks(Pieces(data), format=format, channels=2, ears=None)))
+    found = np.concatenate(list(raw_blocks(Pieces(data), kind=kind, channels=2, ears=None)))
     np.testing.assert_allclose(found, sound, atol=2e-4)
     assert ears_of(6, (2, 5), "it") == [1, 4]
 

@@ -42,9 +42,7 @@ def test_answers_are_those_of_the_network_on_each_window(localizer: Localizer) -
         decoded = localizer.model.head.decode(localizer.model(clips))
     # The level is brought to a reference first, which changes nothing but rounding.
     np.testing.assert_allclose(found.direction, decoded["direction"], atol=2e-3)
-    np.testing.assert_allclose(
-        found.confidence, confidence_of(decoded["radii"].numpy()), atol=2e-3
-    )
+    np.testing.assert_allclose(found.confidence, confidence_of(decoded["radii"].numpy()), atol=2e-3)
     assert found.elevation is None
     assert found.classes is None
     quiet = one(localizer(1e-2 * sound, hop_ms=125))
@@ -60,9 +58,7 @@ def test_batches_files_and_torch_give_the_same(localizer: Localizer, tmp_path: P
     for again in (localizer(sounds[1], 16_000), localizer(tmp_path / "a.wav")):
         np.testing.assert_array_equal(one(again).direction, both[1].direction)
     other_way = one(localizer(tmp_path / "a.wav", ears=(2, 1)))
-    np.testing.assert_array_equal(
-        other_way.direction, one(localizer(sounds[1, ::-1])).direction
-    )
+    np.testing.assert_array_equal(other_way.direction, one(localizer(sounds[1, ::-1])).direction)
 
 
 def test_silence_has_no_direction_and_no_confidence(localizer: Localizer) -> None:

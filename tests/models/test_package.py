@@ -126,7 +126,10 @@ HUGE = {"dim": 65_000, "mlp_dim": 65_000, "depth": 200}
         (changed_record(lambda v: v["size"].update(dim=48)), r"instead of \[1, 1, 48\]"),
         (changed_record(lambda v: v["size"].update(HUGE)), "are not those of the model"),
         (changed_record(lambda v: v["size"].update(depth=10**9)), "its size depth is 1000000000"),
-        (changed_record(lambda v: v["size"].update(dim="wide")), "size.dim: Input should be a valid integer"),
+        (
+            changed_record(lambda v: v["size"].update(dim="wide")),
+            "size.dim: Input should be a valid integer",
+        ),
         (changed_record(lambda v: v["size"].pop("heads")), "size.heads: Field required"),
         (
             changed_record(lambda v: v["weights"].update(file="../../secret.safetensors")),
@@ -162,5 +165,5 @@ def test_what_is_no_model_is_a_sentence_that_says_what_there_is(tmp_path: Path) 
     (tmp_path / "notes.txt").write_text("none")
     with pytest.raises(BastzooError, match=r"notes\.txt' is no model: give a folder"):
         bz.load(tmp_path / "notes.txt")
-    with pytest.raises(BastzooError, match="no model named 'defualt'. Did you mean 'default'"):
+    with pytest.raises(BastzooError, match=r"no model named 'defualt'\. Did you mean 'default'"):
         bz.load("defualt")

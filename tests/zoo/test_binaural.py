@@ -16,7 +16,7 @@ NOISE = RNG.normal(size=8_000 + 64)
 
 def ears(lead: int, gain: float) -> torch.Tensor:
     """A noise that the left ear hears `lead` samples earlier, `gain` times louder; noise of their own."""
-    left, right = NOISE[32 : 8_032], NOISE[32 - lead : 8_032 - lead] / gain
+    left, right = NOISE[32:8_032], NOISE[32 - lead : 8_032 - lead] / gain
     own = 0.01 * RNG.normal(size=(2, 8_000))
     return torch.from_numpy(np.stack([left, right]) + own)[None]
 

@@ -69,7 +69,9 @@ def _ears(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int
     type=click.IntRange(min=1, max=1024),
     help="Channels of -.",
 )
-@click.option("--device", default="cpu", show_default=True, type=click.Choice(["cpu", "cuda", "mps"]))
+@click.option(
+    "--device", default="cpu", show_default=True, type=click.Choice(["cpu", "cuda", "mps"])
+)
 @click.option("--out", default="runs", show_default=True, metavar="DIR", help="Folder of the runs.")
 def predict(
     arguments: tuple[str, ...],
@@ -104,12 +106,13 @@ def predict(
         if len(files) > 1 or _STDIN in files:
             raise click.UsageError("--plot draws one file; give one.")
         check_picture(plot)
-    if _STDIN in files:
-        if len(files) > 1 or every_window or rttm or csv_:
-            raise click.UsageError("- is heard alone, a line an answer, or with --json.")
+    if _STDIN in files and (len(files) > 1 or every_window or rttm or csv_):
+        raise click.UsageError("- is heard alone, a line an answer, or with --json.")
     localizer = _load(model, device, out)
     if _STDIN in files:
-        _listen(localizer, rate, format_, channels, ears, 100.0 if hop_ms is None else hop_ms, json_)
+        _listen(
+            localizer, rate, format_, channels, ears, 100.0 if hop_ms is None else hop_ms, json_
+        )
         return
     hop = 250.0 if hop_ms is None else hop_ms
     how = "segments" if rttm else "csv" if csv_ else "json" if json_ else "table"
@@ -223,10 +226,11 @@ def _listen(
     if sys.stdin.isatty():
         raise click.UsageError("- reads raw samples from standard input; pipe some into it.")
     told: Any = Ears()
+    stdin: Any = sys.stdin.buffer
     # Blocks of 5 ms: a window is heard at most that late.
     blocks = raw_blocks(
-        sys.stdin.buffer,
-        format=format_,
+        stdin,
+        kind=format_,
         channels=channels,
         ears=ears,
         most=max(1, rate // 200),

@@ -98,9 +98,7 @@ class Swin(nn.Module):
 
     def pooling(self) -> nn.Module | None:
         """Make what turns the fusion encoder's tokens into one vector; None for their mean."""
-        return pooling(
-            self.pool, patches=self.grid[0] * self.grid[1], prefix=self.prefix_tokens
-        )
+        return pooling(self.pool, patches=self.grid[0] * self.grid[1], prefix=self.prefix_tokens)
 
     def encoder(self, width: int) -> nn.Module:
         """Make a new encoder of tokens `[B, H·W, width]`."""

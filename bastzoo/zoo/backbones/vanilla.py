@@ -97,14 +97,12 @@ class Vanilla(nn.Module):
     def embed(self, x: Float[Tensor, "B C F T"]) -> Float[Tensor, "B N D"]:
         """Return the class token followed by the patches, positions added."""
         patches = self.patches(x)
-        tokens = torch.cat([self.class_token.expand(len(x), -1, -1), patches], dim=1)
+        tokens = torch.cat([self.class_token.expand(x.shape[0], -1, -1), patches], dim=1)
         return self.dropout(tokens + self.positions)
 
     def pooling(self) -> nn.Module | None:
         """Make what turns the fusion encoder's tokens into one vector; None for their mean."""
-        return pooling(
-            self.pool, patches=self.grid[0] * self.grid[1], prefix=self.prefix_tokens
-        )
+        return pooling(self.pool, patches=self.grid[0] * self.grid[1], prefix=self.prefix_tokens)
 
     def encoder(self, width: int) -> nn.Module:
         """Make a new encoder of tokens `[B, N, width]`."""

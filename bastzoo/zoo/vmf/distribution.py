@@ -45,15 +45,18 @@ def credible_radii(
     kappa = concentration.double()[:, None]
     level = torch.tensor(levels, dtype=torch.float64, device=kappa.device)
     if coordinates == 3:
-        cosine = 1 + torch.log1p(level * torch.expm1(-2 * kappa)) / kappa
-        return torch.rad2deg(torch.arccos(cosine.clamp(-1, 1))).to(concentration.dtype)
+        # By half the angle: 1 - cos a = 2 sin²(a/2) keeps its digits where a is small.
+        below = -torch.log1p(level * torch.expm1(-2 * kappa)) / kappa
+        half_sine = (below / 2).clamp(0, 1).sqrt().to(concentration.dtype)
+        return torch.rad2deg(2 * torch.arcsin(half_sine))
     angles = torch.logspace(math.log10(_SMALLEST), math.log10(math.pi), _STEPS, dtype=torch.float64)
     angles = torch.cat([angles.new_zeros(1), angles]).to(kappa.device)
     density = torch.exp(kappa * (torch.cos(angles) - 1))
     mass = torch.cumulative_trapezoid(density, angles)
     mass = torch.cat([torch.zeros_like(mass[:, :1]), mass / mass[:, -1:]], dim=1)
-    wanted = level.expand(len(kappa), -1).contiguous()
-    after = torch.searchsorted(mass, wanted).clamp(1, len(angles) - 1)
+    wanted = level.expand(kappa.shape[0], -1).contiguous()
+    # A search for each row, in an operator that other runtimes have too.
+    after = (mass[:, None] < wanted[..., None]).sum(dim=-1).clamp(1, len(angles) - 1)
     low, high = mass.gather(1, after - 1), mass.gather(1, after)
     share = (wanted - low) / (high - low).clamp_min(1e-12)
     radii = angles[after - 1] + share * (angles[after] - angles[after - 1])
