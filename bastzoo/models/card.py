@@ -41,7 +41,10 @@ def _head(record: ModelRecord) -> str:
         f"license: {json.dumps(record.licence.lower() or 'other')}",
         "pipeline_tag: audio-classification",
         "tags:",
-        *[f"- {json.dumps(tag)}" for tag in ("binaural", "sound-localization", *_names(record))],
+        *[
+            f"- {json.dumps(tag)}"
+            for tag in dict.fromkeys(("binaural", "sound-localization", *_names(record)))
+        ],
     ]
     if record.tested:
         lines += ["model-index:", f"- name: {json.dumps(record.name)}", "  results:"]
@@ -71,7 +74,8 @@ prediction.times, prediction.azimuth
 ```
 
 Two ears in (channel 0 the left one), any rate, any length; an answer on every window of
-{1000 * record.clip_samples / record.sample_rate:.0f} ms. Azimuths are degrees, counter-clockwise: 0 front, +90 left.
+{1000 * record.clip_samples / record.sample_rate:.0f} ms. Azimuths are degrees, counter-clockwise:
+0 front, +90 left.
 """
 
 

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from bastzoo.experiment import ELSEWHERE, Combination, Experiment, Preset, load_preset, resolve
+from bastzoo.models.adoption import adopt
 from bastzoo.models.bast import BastCheckpoint, parse_bast_checkpoint
 from bastzoo.models.building import build_model
+from bastzoo.models.localizer import Localizer
 from bastzoo.models.record import record_of_experiment
 
 if TYPE_CHECKING:
     from bastzoo.model import BinauralLocalizer
     from bastzoo.models.record import ModelRecord
-    from bastzoo.records.record import RunRecord
     from bastzoo.records.store import RunStore
     from bastzoo.registry import Registry
 
@@ -54,32 +55,13 @@ def read_bast(path: Path, registry: Registry) -> tuple[BinauralLocalizer, ModelR
     return _model_of(found, experiment, registry), record
 
 
-def import_bast(path: Path, store: RunStore, registry: Registry) -> RunRecord:
-    """Write a checkpoint as a run: what can be tested, asked, packaged and ranked.
+def import_bast(path: Path, store: RunStore, registry: Registry) -> Path:
+    """Write a checkpoint as a run, and return its folder: what can be tested, asked, packaged and ranked.
 
     It has no evaluation of its own until it is tested here (`bastzoo evaluate`). Raises DataError as the
-    reader does, SetupError when the folder cannot be written. A run of the same file is replaced.
+    reader does, SetupError when the folder cannot be written. A run of the same file stays as it is.
     """
-    import torch
-
-    from bastzoo.engine.weights import weights_of
-    from bastzoo.records.provenance import provenance
-    from bastzoo.records.record import RunRecord
-    from bastzoo.records.store import WEIGHTS_FILE
-
-    found = parse_bast_checkpoint(path)
-    experiment = experiment_of(path, found, registry)
-    model = _model_of(found, experiment, registry)
-    record = RunRecord(
-        key=experiment.key,
-        experiment=experiment,
-        status="finished",
-        provenance=provenance(device=torch.device("cpu"), seconds=0.0),
-        notes={"imported": path.name, "sha256": _sha256(path), "epochs": found.epochs},
-    )
-    store.prepare()
-    store.write(record, lambda folder: _write(folder / WEIGHTS_FILE, weights_of(model)))
-    return record
+    return adopt(Localizer(*read_bast(path, registry)), store)
 
 
 def experiment_of(path: Path, found: BastCheckpoint, registry: Registry) -> Experiment:
@@ -142,7 +124,3 @@ def _turned(name: str, value: Tensor) -> Tensor:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.write_bytes(data)

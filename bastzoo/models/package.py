@@ -233,8 +233,8 @@ def _check_installed(
         ) from error
     if registered.version != component.version:
         raise ComponentError(
-            f"The model {str(folder)!r} has version {component.version} of the {kind} {component.name!r}, and "
-            f"version {registered.version} is installed; install "
+            f"The model {str(folder)!r} has version {component.version} of the {kind} "
+            f"{component.name!r}, and version {registered.version} is installed; install "
             f"{component.distribution or 'its package'} {component.distribution_version}."
         )
 

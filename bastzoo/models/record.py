@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,11 +11,10 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from bastzoo.acoustics import CLIP_SAMPLES
-from bastzoo.experiment import MODEL_KINDS, ModelSize, ResolvedComponent
+from bastzoo.experiment import MODEL_KINDS, Experiment, ModelSize, ResolvedComponent
 
 if TYPE_CHECKING:
     from bastzoo.conditions import DataSource
-    from bastzoo.experiment import Experiment
     from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
     from bastzoo.registry import Registry
 
@@ -23,6 +23,7 @@ MODEL_SCHEMA = 1
 
 _LARGEST = 65_536
 _DEEPEST = 256
+_FOLDERS = ("--out", "--cache")
 _FIGURES = ("ad_mean", "ad_median", "front_back_rate", "acc_5", "class_accuracy")
 
 
@@ -75,6 +76,7 @@ class ModelRecord(_Strict):
     components: frontend, backbone, integration and head, each with its parameters and its package.
     size: what the preset offered to the components. classes: names, for heads that answer one.
     blind_to: what the design provably cannot tell, in sentences.
+    experiment: what the model is the result of, as its run had it: so it can be tested like a run.
     Angles are those of `bastzoo.directions`: counter-clockwise, 0 front, +90 left.
     """
 
@@ -94,6 +96,7 @@ class ModelRecord(_Strict):
     licence: str = ""
     citations: list[str] = Field(default_factory=list)
     weights: WeightsFile | None = None
+    experiment: Experiment | None = None
     made_by: dict[str, str] = Field(default_factory=dict)
 
     @property
@@ -158,8 +161,9 @@ def record_of_experiment(
             seed=experiment.seed,
             precision=experiment.precision,
             data_digest=experiment.data_digest,
-            command=command,
+            command=portable(command),
         ),
+        experiment=experiment,
         licence="Apache-2.0",
     )
     papers = (registry.get(kind, component.name).citation for kind, component in components.items())
@@ -200,6 +204,21 @@ def record_of_run(
             "made_by": dict(run.provenance.versions),
         }
     )
+
+
+def portable(command: str) -> str:
+    """A command without the folders of the machine that it was given on (`--out`, `--cache`)."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return command
+    kept, skip = [], False
+    for word in words:
+        name = word.partition("=")[0]
+        if not skip and name not in _FOLDERS:
+            kept.append(word)
+        skip = not skip and word in _FOLDERS  # its value comes next
+    return shlex.join(kept)
 
 
 def _heard(source: DataSource) -> str:

@@ -333,3 +333,28 @@ def nameless():
         members={},
         files=[DataFile("a.wav", url="https://example.org/a.wav")],
     )
+
+
+def nowhere():
+    """A model whose folder is not there."""
+    return "/nowhere/at/all"
+
+
+def mute():
+    """A model that answers nothing, and does not say what it was trained on."""
+    import tempfile
+    from pathlib import Path
+
+    import torch
+
+    from bastzoo.models.package import write_package
+    from tests.models.made import made
+
+    localizer = made()
+    with torch.no_grad():
+        localizer.model.head.linear.weight.zero_()
+        localizer.model.head.linear.bias.zero_()
+    folder = Path(tempfile.mkdtemp()) / "mute"
+    record = localizer.record.model_copy(update={"trained_on": None})
+    write_package(folder, localizer.model, record)
+    return folder

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from bastzoo.bench.workbench import Workbench
     from bastzoo.conditions import DataSource
     from bastzoo.experiment import DataSize
+    from bastzoo.records.store import RunStore
+    from bastzoo.registry import Registry
 
 
 @click.command()
@@ -67,7 +69,8 @@ def evaluate(
 ) -> None:
     """Test the model of RUN: a folder, a key, or the beginning of either.
 
-    The results are printed and kept beside the run.
+    RUN can also be a model: a name (bastzoo list model), the folder of a package, or a checkpoint of BAST;
+    it becomes a run first. The results are printed and kept beside the run.
 
     Examples: bastzoo evaluate mamba-SUB-MIX-SP --env RI02 --track snr; bastzoo evaluate
     mamba-SUB-MIX-SP --listener my_head.sofa --sounds my_sounds/
@@ -79,9 +82,9 @@ def evaluate(
     from bastzoo.plugins import default_registry
     from bastzoo.records.store import RECORD_FILE, RunStore, read_record
 
-    path = RunStore(out).find(run)
-    record = read_record(path / RECORD_FILE)
     registry = default_registry()
+    path = _run_of(run, RunStore(out), registry)
+    record = read_record(path / RECORD_FILE)
     tested = record.tested
     is_rendered = tested.source.layout == "rendered"
     names = environments or (() if tracks else (tested.environment,))
@@ -124,6 +127,25 @@ def evaluate(
         )
         results.append(found)
     print_tracks(path.name, results, as_json=json_)
+
+
+def _run_of(reference: str, store: RunStore, registry: Registry) -> Path:
+    """The folder of a run, or of what becomes one: a model by name, a package, a checkpoint of BAST."""
+    from bastzoo.errors import RecordError
+
+    if store.matching(reference):
+        return store.find(reference)
+    named = [c for c in registry.match("model", "*") if c.name.lower() == reference.lower()]
+    if not (named or Path(reference).exists()):
+        try:
+            return store.find(reference)
+        except RecordError as error:
+            models = ", ".join(registry.names("model"))
+            raise RecordError(f"{error} Models by name: {models}.") from error
+    from bastzoo.models.adoption import adopt
+    from bastzoo.models.loading import load_localizer
+
+    return adopt(load_localizer(reference, registry=registry, out=store.folder), store)
 
 
 def _heard(

@@ -20,13 +20,13 @@ def import_bast(file: Path, out: str) -> None:
     """
     from bastzoo.models.imported import import_bast as imported
     from bastzoo.plugins import default_registry
-    from bastzoo.records.store import RunStore
+    from bastzoo.records.store import RECORD_FILE, RunStore, read_record
 
-    store = RunStore(out)
-    record = imported(file, store, default_registry())
+    folder = imported(file, RunStore(out), default_registry())
+    record = read_record(folder / RECORD_FILE)
     assert record.experiment is not None
     sizes = record.experiment.preset.model
-    click.echo(f"Imported {file.name} as {store.folder / record.name}")
+    click.echo(f"Imported {file.name} as {folder}")
     click.echo(
         f"  {record.experiment.combination}, width {sizes.dim}, depth {sizes.depth}, trained on BAST's "
         f"{record.experiment.environment}\n"
