@@ -1,0 +1,152 @@
+"""Models that leave the harness: how long until they answer?
+
+Each figure stands beside another of the same run: `predict` beside `import torch`, onnxruntime beside eager
+PyTorch. Run with: make perf (or pytest benchmarks/test_models.py --benchmark-only -o addopts=).
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+import bastzoo as bz
+from bastzoo.experiment import Combination, load_preset, resolve
+from bastzoo.models.building import build_model
+from bastzoo.models.export import export_onnx, quantize
+from bastzoo.models.localizer import Localizer
+from bastzoo.models.package import read_package, write_package
+from bastzoo.models.record import record_of_experiment
+from bastzoo.plugins import default_registry
+
+ROUNDS = 7
+NOISE = np.random.default_rng(0).normal(size=(60 * 44_100, 2)).astype(np.float32) * 0.05
+
+
+def median(function: Callable[[], object], rounds: int = ROUNDS) -> float:
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - started)
+    return float(np.median(times))
+
+
+def process(*args: str) -> None:
+    subprocess.run([sys.executable, *args], check=True, capture_output=True)
+
+
+def test_predict_beside_import_torch(benchmark: Any, tmp_path: Path) -> None:
+    """From command to answer in a fresh process; the goal is 1.5 times `import torch`."""
+    soundfile.write(tmp_path / "clip.wav", NOISE[:44_100], 44_100)
+    command = ("-m", "bastzoo", "predict", str(tmp_path / "clip.wav"))
+    torch_alone = median(lambda: process("-c", "import torch"))
+    benchmark.pedantic(lambda: process(*command), rounds=ROUNDS)
+    ratio = benchmark.stats.stats.median / torch_alone
+    benchmark.extra_info["times import torch"] = round(ratio, 2)
+    print(f"\npredict / import torch: {ratio:.2f} (import torch {torch_alone:.2f} s)")
+
+
+def test_a_minute_at_a_hop_of_50_ms(benchmark: Any) -> None:
+    """The goal for ten minutes is 20 s: 30 times faster than the sound."""
+    localizer = bz.load()
+    benchmark.pedantic(lambda: localizer(NOISE.T, 44_100, hop_ms=50), rounds=3)
+    speed = 60 / benchmark.stats.stats.median
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    benchmark.extra_info["times faster than sound"] = round(speed, 1)
+    print(f"\n{speed:.1f} times faster than the sound; peak memory of all {peak:.2f} GiB")
+
+
+def test_from_the_last_sample_to_the_line(benchmark: Any) -> None:
+    """Live: how long an answer takes once the last block of a window is there; the goal is a p95 of 50 ms."""
+    localizer = bz.load()
+    late: list[float] = []
+
+    def listen() -> None:
+        came = 0.0
+
+        def blocks() -> Any:
+            nonlocal came
+            for start in range(0, 16_000 * 10, 80):
+                came = time.perf_counter()
+                yield NOISE[start : start + 80]
+
+        for _ in localizer.stream(blocks(), 16_000, hop_ms=100, batch=1, to_the_end=False):
+            late.append(time.perf_counter() - came)
+
+    benchmark.pedantic(listen, rounds=2)
+    p95 = 1000 * float(np.percentile(late, 95))
+    benchmark.extra_info["p95 ms"] = round(p95, 1)
+    print(f"\np95 from the last block to the answer: {p95:.1f} ms")
+
+
+@pytest.mark.parametrize("preset", ["quick", "standard"])
+@pytest.mark.parametrize("backbone", ["mamba", "vanilla", "swin", "conv"])
+def test_onnxruntime_beside_eager(
+    benchmark: Any, backbone: str, preset: str, tmp_path: Path
+) -> None:
+    """A clip at a time; the goal is no slower, and int8 1.5 times faster than float32 at `standard`."""
+    ort = pytest.importorskip("onnxruntime")
+    localizer = of_preset(backbone, preset)
+    export_onnx(localizer, tmp_path / "m.onnx")
+    quantize(tmp_path / "m.onnx", tmp_path / "int8.onnx")
+    clip = torch.randn(1, 2, 8_000) * 0.1
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    plain, small = (
+        ort.InferenceSession(tmp_path / name, options) for name in ("m.onnx", "int8.onnx")
+    )
+
+    def eager() -> None:
+        with torch.inference_mode():
+            localizer.model(clip)
+
+    given = {"clips": clip.numpy()}
+    for warm in (eager, lambda: plain.run(None, given), lambda: small.run(None, given)):
+        warm()
+    of_eager = median(eager, 30)
+    of_int8 = median(lambda: small.run(None, given), 30)
+    benchmark.pedantic(lambda: plain.run(None, given), rounds=30)
+    of_onnx = benchmark.stats.stats.median
+    benchmark.extra_info["eager / onnx"] = round(of_eager / of_onnx, 2)
+    benchmark.extra_info["onnx / int8"] = round(of_onnx / of_int8, 2)
+    print(
+        f"\n{backbone} {preset}: eager {1000 * of_eager:.1f} ms, onnx {1000 * of_onnx:.1f} ms, "
+        f"int8 {1000 * of_int8:.1f} ms"
+    )
+
+
+@pytest.mark.parametrize("backbone", ["vanilla", "mamba"])
+def test_a_model_of_the_papers_size_is_loaded(
+    benchmark: Any, backbone: str, tmp_path: Path
+) -> None:
+    """The goal is 5 s."""
+    localizer = of_preset(backbone, "paper")
+    record = write_package(tmp_path / "model", localizer.model, localizer.record)
+    registry = default_registry()
+    benchmark.pedantic(lambda: read_package(tmp_path / "model", registry), rounds=3)
+    print(f"\n{backbone}: {record.parameters / 1e6:.0f} million parameters")
+
+
+def of_preset(backbone: str, preset: str) -> Localizer:
+    registry, sizes = default_registry(), load_preset(preset)
+    experiment = resolve(
+        Combination(backbone=backbone, integration="SUB", loss="MIX", sharing="SP"),
+        registry=registry,
+        preset=sizes,
+        environment="RI",
+        data_digest="none",
+    )
+    model = build_model(
+        registry, experiment.components, sharing="SP", size=sizes.model.model_dump()
+    )
+    return Localizer(model, record_of_experiment(experiment, registry, name=backbone))
