@@ -40,7 +40,8 @@ def load(
     """A model with weights, ready to be asked: `bz.load("default")("recording.wav").azimuth`.
 
     model: a name (`list_models(pretrained=True)`); the folder of a package (`bastzoo package`), or its
-        `model.safetensors`; a run, by folder, key, or the beginning of either; a checkpoint of BAST (.pkl).
+        `model.safetensors`; a run, by folder, key, or the beginning of either; a checkpoint of BAST (.pkl);
+        `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION` of Hugging Face's hub.
     out: the folder that runs are looked for in. device: `cpu`, `cuda` or `mps`.
 
     Nothing in a file is executed. Raises a BastzooError, in a sentence, for what cannot be loaded.

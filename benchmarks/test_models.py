@@ -80,8 +80,8 @@ def test_from_the_last_sample_to_the_line(benchmark: Any) -> None:
                 came = time.perf_counter()
                 yield NOISE[start : start + 80]
 
-        for _ in localizer.stream(blocks(), 16_000, hop_ms=100, batch=1, to_the_end=False):
-            late.append(time.perf_counter() - came)
+        answers = localizer.stream(blocks(), 16_000, hop_ms=100, batch=1, to_the_end=False)
+        late.extend(time.perf_counter() - came for _ in answers)
 
     benchmark.pedantic(listen, rounds=2)
     p95 = 1000 * float(np.percentile(late, 95))

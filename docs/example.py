@@ -4,8 +4,8 @@
     python docs/example.py
     bastzoo predict example.wav --plot docs/where.svg
 
-The room is Surrey's D (Hummersone et al. 2010, MIT licence): 8.0 × 8.7 × 4.3 m with a reverberation time of 0.89 s;
-its dummy head was measured from 1.5 m. The sounds are bastzoo's own.
+The room is Surrey's D (Hummersone et al. 2010, MIT licence), with a reverberation time of 0.89 s; its dummy
+head was measured from 1.5 m. The sounds are bastzoo's own.
 """
 
 import sys

@@ -45,6 +45,10 @@ COMMANDS = {
         "bastzoo.cli.models.package:package",
         "Write a run's model into a folder to copy and share.",
     ),
+    "push": (
+        "bastzoo.cli.models.push:push",
+        "Publish a model's folder on Hugging Face's hub.",
+    ),
     "export": (
         "bastzoo.cli.models.export:export",
         "Write a model for ONNX runtimes or torch.export.",

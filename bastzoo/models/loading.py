@@ -30,6 +30,10 @@ def load_localizer(
 
 def _load(reference: str | Path, registry: Registry, out: Path) -> Localizer:
     name = str(reference)
+    if name.startswith("hf:"):
+        from bastzoo.models.hub import pull
+
+        return Localizer(*read_package(pull(name), registry))
     if isinstance(reference, str):
         named = [c for c in registry.match("model", "*") if c.name.lower() == name.lower()]
         if named:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bastzoo.hookspecs import hookimpl
 from bastzoo.registry import Component
+from bastzoo.zoo.shipped import bastzoo_models as bastzoo_models
 
 _BAST = (
     "Kuang, van der Heijden, Mehrkanoon, BAST: Binaural Audio Spectrogram Transformer for Binaural "
@@ -397,24 +398,4 @@ def bastzoo_metrics() -> list[Component]:
             licence=_LICENCE,
         )
         for name, summary, citation in rows
-    ]
-
-
-@hookimpl
-def bastzoo_models() -> list[Component]:
-    """Models with weights that come with bastzoo."""
-    rows = {
-        "default": "azimuth with a confidence, all around, in rooms: trained on made ones by the thousand",
-    }
-    return [
-        Component(
-            kind="model",
-            name=name,
-            target="bastzoo.models.shipped:folder",
-            summary=summary,
-            citation=_NONE,
-            licence=_LICENCE,
-            parameters={"package": name},
-        )
-        for name, summary in rows.items()
     ]

@@ -20,7 +20,7 @@ TIMEOUT = 120
 # that is forked from one that has done so does not pay. The others start from nothing.
 _HEAVY = (
     *("bench", "train", "evaluate", "runs", "compare", "tune", "data"),
-    *("predict", "package", "import-bast", "export"),
+    *("predict", "package", "import-bast", "export", "push"),
 )
 _PRELOADED = ("torch", "accelerate", "scipy.special", "pandas", "timm", "tabulate", "pydantic")
 

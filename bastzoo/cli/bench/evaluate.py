@@ -136,7 +136,7 @@ def _run_of(reference: str, store: RunStore, registry: Registry) -> Path:
     if store.matching(reference):
         return store.find(reference)
     named = [c for c in registry.match("model", "*") if c.name.lower() == reference.lower()]
-    if not (named or Path(reference).exists()):
+    if not (named or Path(reference).exists() or reference.startswith("hf:")):
         try:
             return store.find(reference)
         except RecordError as error:
