@@ -43,7 +43,7 @@ def _load(reference: str | Path, registry: Registry, out: Path) -> Localizer:
     if (path / MODEL_FILE).exists():
         return Localizer(*read_package(path, registry))
     if path.suffix in (".pkl", ".pt", ".pth") and path.exists():
-        from bastzoo.models.imported import read_bast
+        from bastzoo.models.bast.imported import read_bast
 
         return Localizer(*read_bast(path, registry))
     if path.name == "model.safetensors" and path.exists():

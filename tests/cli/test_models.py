@@ -12,7 +12,7 @@ import soundfile
 import torch
 
 import bastzoo as bz
-from bastzoo.models.imported import read_bast
+from bastzoo.models.bast.imported import read_bast
 from tests.cli.command import bastzoo
 from tests.models.test_bast import CHECKPOINTS, MAMBA, PARITY
 

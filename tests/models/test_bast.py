@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from bastzoo.errors import DataError
-from bastzoo.models.bast import read_bast_checkpoint
+from bastzoo.models.bast.checkpoint import read_bast_checkpoint
 
 PARITY = Path(__file__).parents[1] / "parity"
 CHECKPOINTS = sorted(PARITY.glob("*_best.pkl"))

@@ -18,7 +18,7 @@ def import_bast(file: Path, out: str) -> None:
 
     Example: bastzoo import-bast BAST_SUB_MIX_XY_NSP_best.pkl
     """
-    from bastzoo.models.imported import import_bast as imported
+    from bastzoo.models.bast.imported import import_bast as imported
     from bastzoo.plugins import default_registry
     from bastzoo.records.store import RECORD_FILE, RunStore, read_record
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from bastzoo.experiment import ELSEWHERE, Combination, Experiment, Preset, load_preset, resolve
 from bastzoo.models.adoption import adopt
-from bastzoo.models.bast import BastCheckpoint, parse_bast_checkpoint
+from bastzoo.models.bast.checkpoint import BastCheckpoint, parse_bast_checkpoint
 from bastzoo.models.building import build_model
 from bastzoo.models.localizer import Localizer
 from bastzoo.models.record import record_of_experiment

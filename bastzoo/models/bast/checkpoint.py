@@ -19,7 +19,7 @@ from torch import Tensor
 from bastzoo.data.archives import check_torch_file
 from bastzoo.errors import BastzooError, DataError
 from bastzoo.model import BinauralLocalizer
-from bastzoo.models.bast_settings import settings_of_weights
+from bastzoo.models.bast.settings import settings_of_weights
 from bastzoo.registry import accepted
 from bastzoo.zoo.backbones.mamba import Mamba
 from bastzoo.zoo.backbones.swin import Swin
