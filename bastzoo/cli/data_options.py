@@ -159,6 +159,11 @@ def is_file(listener: str) -> bool:
     return listener.lower().endswith(".sofa")
 
 
+def recorded_source(folder: str | None, index: str | None, azimuths: str | None) -> DataSource:
+    """The recordings of `--data` or `--csv`, read as they are. Raises UsageError for both."""
+    return _source(folder, index, {**_USUAL, "azimuth_direction": azimuths})
+
+
 def _source(bast_folder: str | None, csv_index: str | None, how: dict[str, Any]) -> DataSource:
     from bastzoo.conditions import DataSource
 

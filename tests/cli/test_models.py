@@ -67,6 +67,23 @@ def test_an_imported_checkpoint_is_a_run_like_any_other(runs: Path) -> None:
     assert "noise.wav is no checkpoint of BAST" in wrong.stderr
 
 
+def test_a_model_by_name_is_tested_on_recordings(tiny_preset: Path, tmp_path: Path) -> None:
+    """The Swin of the quick board, on clips that were written to disk as BAST writes them."""
+    clips = ("--layout", "bast", "--out", str(tmp_path / "clips"), "--env", "RI01")
+    done = bastzoo("data", "render", *clips, "--preset", str(tiny_preset))
+    assert done.returncode == 0, done.stderr
+    out = ("--out", str(tmp_path / "runs"))
+    done = bastzoo("evaluate", "quick-swin", "--data", str(tmp_path / "clips"), "--json", *out)
+    assert done.returncode == 0, done.stderr
+    assert '"ad_mean"' in done.stdout
+    (record,) = (tmp_path / "runs").glob("swin-*/track-*of_clips.json")
+    (case,) = json.loads(record.read_text())["cases"]
+    assert case["evaluation"]["metrics"]["ad_mean"] < 10
+    odd = bastzoo("evaluate", "quick-swin", "--data", "clips", "--listener", "kemar", *out)
+    assert odd.returncode == 1
+    assert "leave them out with --data or --csv" in odd.stderr
+
+
 @pytest.mark.parametrize("path", CHECKPOINTS, ids=lambda path: path.stem)
 def test_imported_models_answer_as_the_original_with_the_side_turned(path: Path) -> None:
     model, record = read_bast(path, bz.default_registry())

@@ -38,6 +38,20 @@ if TYPE_CHECKING:
     help=f"Track to test on: {TRACK_NAMES}; repeatable.",
 )
 @click.option(
+    "--data",
+    "folder",
+    metavar="DIR",
+    help="Test with recordings: a folder with train/ and test/ of stereo WAV, azimuth and environment in "
+    "the names.",
+)
+@click.option(
+    "--csv",
+    "index",
+    metavar="FILE",
+    help="Test with a CSV index of spectrograms, or of WAV and FLAC.",
+)
+@click.option("--hrtf", metavar="FILE", help="The same as --listener FILE, once.")
+@click.option(
     "--listener",
     "listeners",
     multiple=True,
@@ -48,7 +62,8 @@ if TYPE_CHECKING:
 @click.option(
     "--azimuth-direction",
     type=click.Choice(["clockwise", "counter-clockwise"]),
-    help="How azimuths count in the SOFA files of --listener; default: counter-clockwise.",
+    help="How azimuths count in the SOFA files of --listener, and in recordings; default: clockwise with "
+    "--data, else counter-clockwise.",
 )
 @click.option("--sounds", metavar="DIR", help="Sounds to test with: a folder of WAV, FLAC or OGG.")
 @click.option("--device", default="auto", type=click.Choice(["auto", "cpu", "cuda", "mps"]))
@@ -59,6 +74,9 @@ def evaluate(
     run: str,
     environments: tuple[str, ...],
     tracks: tuple[str, ...],
+    folder: str | None,
+    index: str | None,
+    hrtf: str | None,
     listeners: tuple[str, ...],
     azimuth_direction: Any,
     sounds: str | None,
@@ -86,15 +104,29 @@ def evaluate(
     path = _run_of(run, RunStore(out), registry)
     record = read_record(path / RECORD_FILE)
     tested = record.tested
-    is_rendered = tested.source.layout == "rendered"
+    listeners = ((hrtf,) if hrtf else ()) + listeners
+    if folder or index:
+        if listeners or sounds or tracks:
+            raise click.UsageError(
+                "--listener, --hrtf, --sounds and --track are for rendered clips; leave them out with --data "
+                "or --csv."
+            )
+        from bastzoo.cli.data_options import recorded_source
+
+        heard = recorded_source(folder, index, azimuth_direction)
+        words = f" of {Path(folder or index or '').name}"
+    else:
+        heard, words = _heard(tested.source, listeners, azimuth_direction, sounds)
+    is_rendered = heard.layout == "rendered"
     names = environments or (() if tracks else (tested.environment,))
+    if heard.layout == "csv":
+        names = ("CSV",)
     if is_rendered:
         names = tuple(registry.get("environment", name).name for name in names)
     chosen = [environment_track(name) for name in names]
     chosen += [find_track(name, registry) for name in tracks]
     for track in chosen[len(names) :]:
         check_track(track, tested.source)
-    heard, words = _heard(tested.source, listeners, azimuth_direction, sounds)
     chosen = [replace(track, name=f"{track.name}{words}") for track in chosen]
 
     from bastzoo.bench.runner import track_run
