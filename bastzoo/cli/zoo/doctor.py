@@ -27,9 +27,11 @@ REQUIRED = (
     "numba",
     "h5py",
     "soundfile",
+    "soxr",
     "pandas",
     "pydantic",
     "safetensors",
+    "huggingface-hub",
     "einops",
     "jaxtyping",
     "platformdirs",
@@ -39,7 +41,7 @@ REQUIRED = (
     "rich",
     "tabulate",
 )
-OPTIONAL = ("mamba-ssm", "triton", "mambapy", "ray")
+OPTIONAL = ("mamba-ssm", "triton", "mambapy", "ray", "matplotlib", "onnx", "onnxruntime")
 
 
 @dataclass(slots=True)
