@@ -68,21 +68,15 @@ def exported_program(localizer: Localizer) -> tuple[Any, tuple[str, ...]]:
     """
     model = Exported(localizer).eval()
     batch = torch.export.Dim("batch", min=1)
-    try:
-        with torch.no_grad(), _quietly():
-            program = torch.export.export(
-                model, (example_inputs(localizer),), dynamic_shapes=({0: batch},), strict=False
-            )
-            table = torch.export.default_decompositions()
-            table[scan] = _standard_scan
-            table[torch.ops.aten.hypot.default] = _standard_hypot
-            program = program.run_decompositions(table)
-    except Exception as error:  # whatever a third party's module does that cannot be traced
-        names = ", ".join(f"{k} {localizer.record.components[k].name!r}" for k in MODEL_KINDS)
-        raise ComponentError(
-            f"The model {localizer.name!r} cannot be exported: torch cannot trace it ({names}): "
-            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        ) from error
+    traced = _in_a_sentence(localizer, "torch cannot trace it")
+    with traced, torch.no_grad(), _quietly():
+        program = torch.export.export(
+            model, (example_inputs(localizer),), dynamic_shapes=({0: batch},), strict=False
+        )
+        table = torch.export.default_decompositions()
+        table[scan] = _standard_scan
+        table[torch.ops.aten.hypot.default] = _standard_hypot
+        program = program.run_decompositions(table)
     return program, model.names
 
 
@@ -102,7 +96,7 @@ def export_onnx(localizer: Localizer, path: Path) -> tuple[str, ...]:
     check_packages("onnx", "onnxscript")
     program, names = exported_program(localizer)
     taken = "clips" if localizer.record.components["frontend"].name != "precomputed" else "features"
-    with _quietly():
+    with _quietly(), _in_a_sentence(localizer, "ONNX has no operators for it"):
         made: Any = torch.onnx.export(
             program,
             input_names=[taken],
@@ -175,6 +169,21 @@ def _facts(localizer: Localizer) -> dict[str, str]:
 
 def _described(localizer: Localizer, names: Sequence[str]) -> str:
     return json.dumps({**_facts(localizer), "outputs": list(names)})
+
+
+@contextmanager
+def _in_a_sentence(localizer: Localizer, why: str) -> Iterator[None]:
+    """Whatever a third party's module does that cannot be exported is a sentence, with its components."""
+    try:
+        yield
+    except Exception as error:
+        names = ", ".join(f"{k} {localizer.record.components[k].name!r}" for k in MODEL_KINDS)
+        cause = error.__cause__ or error
+        told = str(cause).strip().splitlines() or [""]
+        raise ComponentError(
+            f"The model {localizer.name!r} cannot be exported: {why} ({names}): "
+            f"{type(cause).__name__}: {told[0]}"
+        ) from error
 
 
 @contextmanager

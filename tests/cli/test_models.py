@@ -67,6 +67,22 @@ def test_an_imported_checkpoint_is_a_run_like_any_other(runs: Path) -> None:
     assert "noise.wav is no checkpoint of BAST" in wrong.stderr
 
 
+def test_a_run_is_exported_for_other_runtimes(runs: Path, tmp_path: Path) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    out = ("--out", str(runs / "runs"))
+    done = bastzoo("export", "vanilla-SUB", str(tmp_path / "ears.onnx"), *out)
+    assert done.returncode == 0, done.stderr
+    assert "ONNX, opset 20" in done.stdout
+    assert "clips -> direction, vector" in done.stdout
+    session = ort.InferenceSession(tmp_path / "ears.onnx")
+    (direction,) = session.run(["direction"], {"clips": np.zeros((3, 2, 8_000), np.float32)})
+    assert direction.shape == (3, 3)
+    wrong = bastzoo("export", "vanilla-SUB", str(tmp_path / "ears.pt2"), "--quantize", "int8", *out)
+    assert wrong.returncode == 1
+    assert "--quantize is for ONNX files" in wrong.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["ears.onnx"]
+
+
 def test_a_model_by_name_is_tested_on_recordings(tiny_preset: Path, tmp_path: Path) -> None:
     """The Swin of the quick board, on clips that were written to disk as BAST writes them."""
     clips = ("--layout", "bast", "--out", str(tmp_path / "clips"), "--env", "RI01")

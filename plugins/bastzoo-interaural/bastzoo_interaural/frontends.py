@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from bastzoo.zoo.frontends import Spectrogram, standardised
@@ -27,16 +27,20 @@ _MAX_LAG = 1e-3
 """Seconds: more than any human head delays."""
 
 
+Pair = tuple[Tensor, Tensor]
+"""Real and imaginary part: other runtimes, which models are exported for, have no complex numbers."""
+
+
 class _Phase(Spectrogram):
     """BAST's spectrogram, and the complex spectra that it is the magnitude of."""
 
-    def spectra(self, clips: Float[Tensor, "B 2 N"]) -> Complex[Tensor, "B 2 F T"]:
-        """Return the short-time spectra; exactly 0 where nothing is heard."""
+    def spectra(self, clips: Float[Tensor, "B 2 N"]) -> Pair:
+        """Return the short-time spectra, `[B, 2, F, T]` each part; exactly 0 where nothing is heard."""
         clips = clips.to(torch.promote_types(clips.dtype, torch.float32))
         frames = clips.unfold(-1, self.window_length, self.hop_length)
         frames = frames - frames.mean(-1, keepdim=True)
         taper = self._taper(clips.dtype, clips.device)
-        return _audible(torch.fft.rfft(frames * taper).transpose(-1, -2))
+        return _audible(torch.fft.rfft(frames * taper))
 
     def magnitude(self, clips: Float[Tensor, "B 2 N"]) -> Float[Tensor, "B 2 1 F T"]:
         """Return what BAST's own frontend gives."""
@@ -59,8 +63,8 @@ class Ipd(_Phase):
         """Return the features of both ears."""
         spectra = self.spectra(clips)
         own = _direction(spectra)
-        between = _direction(spectra[:, :1] * spectra[:, 1:].conj()).expand_as(own)
-        parts = [own.real, own.imag, between.real, between.imag]
+        between = [part[:, None].expand_as(own[0]) for part in _direction(_between(spectra))]
+        parts = [*own, *between]
         return torch.cat([self.magnitude(clips), torch.stack(parts, dim=2)], dim=2)
 
 
@@ -84,17 +88,16 @@ class Gcc(_Phase):
         _, rows, frames = super().output_shape(samples)
         return 1 + self.bands, rows, frames
 
-    def forward(self, clips: Float[Tensor, "B 2 N"]) -> Float[Tensor, "B 2 1+K F T"]:
+    def forward(self, clips: Float[Tensor, "B 2 N"]) -> Float[Tensor, "B 2 C F T"]:
         """Return the features of both ears."""
         magnitude = self.magnitude(clips)
-        spectra = self.spectra(clips)
-        phase = _direction(spectra[:, 0] * spectra[:, 1].conj())
+        real, imaginary = _direction(_between(self.spectra(clips)))
         rows = magnitude.shape[3]
         with torch.autocast(clips.device.type, enabled=False):
             found = torch.stack(
                 [
-                    cosine.to(magnitude) @ phase.real[:, bins]
-                    + sine.to(magnitude) @ phase.imag[:, bins]
+                    torch.from_numpy(cosine).to(magnitude) @ real[:, bins]
+                    + torch.from_numpy(sine).to(magnitude) @ imaginary[:, bins]
                     for bins, cosine, sine in _correlators(rows, self.bands, self.window_length)
                 ],
                 dim=1,
@@ -142,14 +145,15 @@ class Btff(Mel):
         low = centres < self._ITD_BELOW
         frames = clips.to(centres.dtype).unfold(-1, self.window_length, self.hop_length)
         window = torch.hann_window(self.window_length, dtype=centres.dtype, device=clips.device)
-        spectra = _audible(torch.fft.rfft(frames * window).transpose(-1, -2))
-        cross = spectra[:, 0] * spectra[:, 1].conj()
+        real, imaginary = _between(_audible(torch.fft.rfft(frames * window)))
         bank = torch.from_numpy(filter_bank(*self._range, self.window_length, self.bands)).to(
             centres
         )
         with torch.autocast(clips.device.type, enabled=False):
-            in_bands = torch.complex(bank @ cross.real, bank @ cross.imag)
-        radians = torch.where(low[:, None], in_bands.angle(), 0.0)
+            real, imaginary = bank @ real, bank @ imaginary
+        # The angle of nothing is 0, and its gradient too.
+        known = low[:, None] & ((real != 0) | (imaginary != 0))
+        radians = torch.where(known, torch.atan2(imaginary, torch.where(known, real, 1.0)), 0.0)
         milliseconds = 1e3 * radians / (2 * math.pi * centres.clamp(min=1.0))[:, None]
         # Below 500 Hz a phase can stand for more than a head delays: that is noise.
         return milliseconds.clamp(-1e3 * _MAX_LAG, 1e3 * _MAX_LAG)[:, None]
@@ -161,24 +165,42 @@ class Btff(Mel):
         return torch.from_numpy((bank @ hertz) / bank.sum(axis=1))
 
 
-def _audible(spectra: Complex[Tensor, "B 2 F T"]) -> Complex[Tensor, "B 2 F T"]:
-    """The spectra, with 0 for what is rounding error beside the clip's loudest bin."""
-    power = spectra.real.square() + spectra.imag.square()
+def _audible(spectra: Tensor) -> Pair:
+    """Both parts `[B, 2, F, T]` of spectra `[B, 2, T, F]`, with 0 for what is rounding error beside the
+    clip's loudest bin.
+    """
+    real, imaginary = (part.transpose(-1, -2) for part in (spectra.real, spectra.imag))
+    power = real.square() + imaginary.square()
     loudest = power.detach().amax(dim=(1, 2, 3), keepdim=True)
-    return torch.where(power > _AUDIBLE * loudest, spectra, 0.0)
+    heard = power > _AUDIBLE * loudest
+    return torch.where(heard, real, 0.0), torch.where(heard, imaginary, 0.0)
 
 
-def _direction(spectra: Complex[Tensor, "*n"]) -> Complex[Tensor, "*n"]:
+def _between(spectra: Pair) -> Pair:
+    """The left ear's spectrum times the conjugate of the right one's, `[B, F, T]` each part."""
+    real, imaginary = spectra
+    even = real[:, 0] * real[:, 1] + imaginary[:, 0] * imaginary[:, 1]
+    odd = imaginary[:, 0] * real[:, 1] - real[:, 0] * imaginary[:, 1]
+    return even, odd
+
+
+def _direction(spectra: Pair) -> Pair:
     """Complex numbers of length 1, and 0 for 0."""
-    length = spectra.abs()
-    return torch.where(length > 0, spectra / torch.where(length > 0, length, 1.0), 0.0)
+    real, imaginary = spectra
+    power = real.square() + imaginary.square()
+    known = power > 0
+    share = torch.where(known, torch.where(known, power, 1.0).rsqrt(), 0.0)
+    return real * share, imaginary * share
 
 
 @functools.lru_cache(maxsize=8)
 def _correlators(
     lags: int, bands: int, window_length: int
-) -> tuple[tuple[slice, Tensor, Tensor], ...]:
-    """For each band its bins, and the cosines and sines `[lags, bins]` that correlate them."""
+) -> tuple[tuple[slice, np.ndarray, np.ndarray], ...]:
+    """For each band its bins, and the cosines and sines `[lags, bins]` that correlate them.
+
+    Arrays, and not tensors: what is cached while a network is exported would belong to that export.
+    """
     hertz = np.arange(window_length // 2 + 1) * SAMPLE_RATE / window_length
     delay = np.linspace(-_MAX_LAG, _MAX_LAG, lags)
     found = []
@@ -187,8 +209,7 @@ def _correlators(
         bins = slice(int(heard[0]), int(heard[-1]) + 1)
         # The left ear leads by d: its phase is ahead by 2 π f d.
         turns = 2 * np.pi * delay[:, None] * hertz[bins]
-        cosine, sine = (torch.from_numpy(share[bins] * part(turns)) for part in (np.cos, np.sin))
-        found.append((bins, cosine, sine))
+        found.append((bins, share[bins] * np.cos(turns), share[bins] * np.sin(turns)))
     return tuple(found)
 
 

@@ -116,3 +116,20 @@ def test_add_with_shared_encoders_can_tell_left_from_right(name: str) -> None:
 def test_all_fit_the_grid_of_a_spectrogram() -> None:
     shapes = {f().output_shape(8000)[1:] for f in FRONTENDS.values()}
     assert shapes <= {shape[1:] for shape in SHAPES}
+
+
+@pytest.mark.parametrize("name", ["ipd", "gcc", "btff"])
+def test_onnxruntime_hears_the_same(name: str, tmp_path) -> None:
+    """Once failed: complex numbers, which ONNX does not have."""
+    ort = pytest.importorskip("onnxruntime")
+    from bastzoo.models.export import export_onnx
+    from tests.models.made import made
+
+    localizer = made(frontend=name)
+    names = export_onnx(localizer, tmp_path / "model.onnx")
+    clips = 0.1 * torch.randn(5, 2, 8_000, generator=torch.Generator().manual_seed(0))
+    session = ort.InferenceSession(tmp_path / "model.onnx")
+    found = dict(zip(names, session.run(None, {"clips": clips.numpy()}), strict=True))
+    with torch.no_grad():
+        expected = localizer.model(clips)["vector"]
+    torch.testing.assert_close(torch.from_numpy(found["vector"]), expected, atol=1e-4, rtol=1e-4)
