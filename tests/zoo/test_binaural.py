@@ -10,14 +10,13 @@ from scipy.signal import get_window
 from bastzoo.zoo.binaural import Binaural, band_weights
 from bastzoo.zoo.frontends import Spectrogram, tukey
 
-RNG = np.random.default_rng(3)
-NOISE = RNG.normal(size=8_000 + 64)
+NOISE = np.random.default_rng(3).normal(size=8_000 + 64)
 
 
 def ears(lead: int, gain: float) -> torch.Tensor:
     """A noise that the left ear hears `lead` samples earlier, `gain` times louder; noise of their own."""
     left, right = NOISE[32:8_032], NOISE[32 - lead : 8_032 - lead] / gain
-    own = 0.01 * RNG.normal(size=(2, 8_000))
+    own = 0.01 * np.random.default_rng(4).normal(size=(2, 8_000))
     return torch.from_numpy(np.stack([left, right]) + own)[None]
 
 
@@ -63,7 +62,8 @@ def test_what_one_ear_alone_hears_has_a_level_and_no_phase() -> None:
     clip[:, 1] = 0
     found = Binaural()(clip)[0, 0]
     assert not found[2:].any()
-    assert found[1].min() > 1.0
+    assert found[1].min() > 0.5
+    assert found[1].mean() > 2.0
     assert not Binaural()(0 * clip).any()
 
 
