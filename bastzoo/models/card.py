@@ -123,13 +123,7 @@ def _limits(record: ModelRecord) -> str:
     trained = record.trained_on
     lines = [f"- It cannot tell: {fact}." for fact in record.blind_to]
     lines.append("- One sound at a time: of several it answers one direction, often between them.")
-    if (
-        not any(
-            name in record.components["head"].name
-            for name in ("direction", "elevation", "vmf", "multi")
-        )
-        or record.components["head"].name == "vmf-azimuth"
-    ):
+    if not record.has_elevation:
         lines.append("- The horizontal plane only: a sound above or below gets an azimuth.")
     if trained is not None:
         lines.append(

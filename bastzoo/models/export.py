@@ -38,7 +38,6 @@ class Exported(nn.Module):
     def __init__(self, localizer: Localizer) -> None:
         super().__init__()
         self.model = localizer.model
-        self.names: tuple[str, ...] = ()
         self.names = tuple(self._answers(example_inputs(localizer)))
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:

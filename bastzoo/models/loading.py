@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bastzoo.errors import DataError, RecordError
+from bastzoo.models.hub import PREFIX, pull
 from bastzoo.models.localizer import Localizer
 from bastzoo.models.package import MODEL_FILE, load_into, read_package, read_weights
 from bastzoo.models.record import record_of_run
@@ -30,9 +31,7 @@ def load_localizer(
 
 def _load(reference: str | Path, registry: Registry, out: Path) -> Localizer:
     name = str(reference)
-    if name.startswith("hf:"):
-        from bastzoo.models.hub import pull
-
+    if name.startswith(PREFIX):
         return Localizer(*read_package(pull(name), registry))
     if isinstance(reference, str):
         named = [c for c in registry.match("model", "*") if c.name.lower() == name.lower()]
@@ -57,7 +56,13 @@ def _load(reference: str | Path, registry: Registry, out: Path) -> Localizer:
 
 
 def _of_run(name: str, registry: Registry, out: Path) -> Localizer:
-    from bastzoo.records.store import RECORD_FILE, WEIGHTS_FILE, RunStore, read_record
+    from bastzoo.records.store import (
+        RECORD_FILE,
+        WEIGHTS_FILE,
+        RunStore,
+        read_record,
+        read_track_records,
+    )
 
     store = RunStore(out)
     try:
@@ -74,8 +79,7 @@ def _of_run(name: str, registry: Registry, out: Path) -> Localizer:
     if run.experiment is None or run.status != "finished":
         what = "is a baseline, which has no weights" if run.experiment is None else "failed"
         raise RecordError(f"The run {folder.name!r} {what}; load another one.")
-    of = RunStore(folder.parent)
-    tracks = [record for record in of.track_records()[0] if record.key == run.key]
+    tracks, _ = read_track_records(folder)
     command = run.provenance.command
     record = record_of_run(run, tracks, registry, name=folder.name, command=command)
     path = folder / WEIGHTS_FILE

@@ -192,7 +192,8 @@ class Localizer:
     ) -> Iterator[Prediction]:
         """Yield answers on `batch` windows at a time, as soon as these have been heard (1 for live sound).
 
-        ears: told of every window that is not silent; asks nothing else. Raises DataError as calls do.
+        ears: told of windows that are not silent and do not overlap: each takes as long as a frontend.
+        Raises DataError as calls do.
         """
         check_rate(rate, "the recording")
         cut = windows(
@@ -201,15 +202,17 @@ class Localizer:
             hop=hop_samples(hop_ms),
             to_the_end=to_the_end,
         )
+        due = 0.0  # first sample of the next window that says something new of the ears
         while group := list(islice(cut, batch)):
             clips = np.stack([window for _, window in group])
             level = levels(clips)
             louder = level.max(axis=1)
             heard = louder > SILENCE_DB
-            if ears is not None:
-                for window in clips[heard]:
-                    ears.hear(window)
             starts = np.array([start for start, _ in group], dtype=np.float64)
+            for start, window in zip(starts[heard], clips[heard], strict=True):
+                if ears is not None and start >= due:
+                    ears.hear(window)
+                    due = start + self.record.clip_samples
             times = starts / SAMPLE_RATE + self.window_seconds / 2
             yield self._answers(at_reference(clips, louder), heard, times, level)
 
@@ -268,19 +271,7 @@ class Localizer:
             self.window_seconds,
             confidence,
             classes,
-            has_elevation=self.has_elevation,
-        )
-
-    @property
-    def has_elevation(self) -> bool:
-        """Whether the head answers directions on the sphere, and not azimuths alone."""
-        head = self.record.components["head"]
-        parts = head.parameters.get("parts", ())
-        return (
-            head.parameters.get("coordinates") == 3
-            or head.name in ("direction", "multi")
-            or "direction" in parts
-            or "elevation" in parts
+            has_elevation=self.record.has_elevation,
         )
 
     def _says(self, what: str, decoded: dict[str, Tensor]) -> bool:

@@ -26,7 +26,6 @@ from bastzoo.models.record import MODEL_SCHEMA, ModelRecord, WeightsFile
 
 if TYPE_CHECKING:
     from bastzoo.model import BinauralLocalizer
-    from bastzoo.models.record import ModelComponent
     from bastzoo.registry import Registry
 
 MODEL_FILE = "model.json"
@@ -94,8 +93,6 @@ def read_package(folder: Path, registry: Registry) -> tuple[BinauralLocalizer, M
     record = read_model_record(folder / MODEL_FILE)
     if record.weights is None:
         raise RecordError(f"The model {str(folder)!r} names no file of weights.")
-    for kind in MODEL_KINDS:
-        _check_installed(kind, record.components[kind], folder, registry)
     path = folder / record.weights.file
     data = read_weights(path)
     if len(data) != record.weights.bytes:
@@ -117,8 +114,11 @@ def load_into(
     """The model of a record with the weights of a safetensors file.
 
     It is built without memory first: a record that lies about sizes must not fill it. Raises DataError,
-    naming weights and shapes, when the file does not fit.
+    naming weights and shapes, when the file does not fit; ComponentError for a component that is not
+    installed, or in another version.
     """
+    for kind in MODEL_KINDS:
+        _check_installed(kind, record, registry)
     try:
         found: dict[str, Tensor] = safetensors.torch.load(data)
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
@@ -220,20 +220,20 @@ def _build(record: ModelRecord, registry: Registry) -> BinauralLocalizer:
     )
 
 
-def _check_installed(
-    kind: str, component: ModelComponent, folder: Path, registry: Registry
-) -> None:
+def _check_installed(kind: str, record: ModelRecord, registry: Registry) -> None:
+    """Refuse a component that is not here, or that has changed: its weights would mean something else."""
+    component = record.components[kind]
     try:
         registered = registry.get(kind, component.name)
     except ComponentError as error:
         package = component.distribution
         named = f" It comes from the package {package!r}: pip install {package}." if package else ""
         raise ComponentError(
-            f"The model {str(folder)!r} has the {kind} {component.name!r}, which is not installed.{named}"
+            f"The model {record.name!r} has the {kind} {component.name!r}, which is not installed.{named}"
         ) from error
     if registered.version != component.version:
         raise ComponentError(
-            f"The model {str(folder)!r} has version {component.version} of the {kind} "
+            f"The model {record.name!r} has version {component.version} of the {kind} "
             f"{component.name!r}, and version {registered.version} is installed; install "
             f"{component.distribution or 'its package'} {component.distribution_version}."
         )

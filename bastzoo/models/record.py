@@ -104,6 +104,18 @@ class ModelRecord(_Strict):
         """Names of the classes that the head answers; none for a head without."""
         return tuple(self.components["head"].parameters.get("classes", ()))
 
+    @property
+    def has_elevation(self) -> bool:
+        """Whether the head answers directions on the sphere, and not azimuths alone."""
+        head = self.components["head"]
+        parts = head.parameters.get("parts", ())
+        return (
+            head.parameters.get("coordinates") == 3
+            or head.name in ("direction", "multi")
+            or "direction" in parts
+            or "elevation" in parts
+        )
+
     def faults(self) -> list[str]:
         """What cannot be true of a model, in phrases; none for a sound record."""
         found = [f"it names no {kind}" for kind in MODEL_KINDS if kind not in self.components]

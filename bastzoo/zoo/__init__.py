@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from bastzoo.hookspecs import hookimpl
 from bastzoo.registry import Component
-from bastzoo.zoo.shipped import bastzoo_models as bastzoo_models
+from bastzoo.zoo.offered import bastzoo_datasets as bastzoo_datasets
+from bastzoo.zoo.offered import bastzoo_executors as bastzoo_executors
+from bastzoo.zoo.offered import bastzoo_metrics as bastzoo_metrics
+from bastzoo.zoo.offered import bastzoo_models as bastzoo_models
 
 _BAST = (
     "Kuang, van der Heijden, Mehrkanoon, BAST: Binaural Audio Spectrogram Transformer for Binaural "
@@ -18,12 +21,10 @@ _BAST_MAMBA = (
     "for Binaural Sound Localization, Neurocomputing (2025)"
 )
 _TEMPLATE = "after May et al., IEEE Trans. Audio Speech Lang. Process. 19:1 (2011)"
-_RAY = "Moritz et al., Ray, arXiv:1712.05889 (2018)"
 _LICENCE = "Apache-2.0"
 _DIRECTIONAL = "Mardia, Jupp, Directional Statistics (2000)"
 _NONE = "none"
 
-_DETECTION = "Mesaros et al., WASPAA (2019)"
 
 _GIVES = {
     "azimuth": "vector",
@@ -339,63 +340,4 @@ def bastzoo_baselines() -> list[Component]:
             licence=_LICENCE,
         )
         for name, target, summary, citation in rows
-    ]
-
-
-@hookimpl
-def bastzoo_executors() -> list[Component]:
-    """Where the jobs of a grid run."""
-    rows = [
-        ("local", "local:Local", "this machine: one process, or --jobs N of them", _NONE, ()),
-        ("ray", "ray:Ray", "a Ray cluster: runs as tasks (--address)", _RAY, ("ray",)),
-    ]
-    return [
-        Component(
-            kind="executor",
-            name=name,
-            target=f"bastzoo.bench.executors.{target}",
-            summary=summary,
-            citation=citation,
-            licence=_LICENCE,
-            requires=requires,
-        )
-        for name, target, summary, citation, requires in rows
-    ]
-
-
-@hookimpl
-def bastzoo_datasets() -> list[Component]:
-    """What is there without fetching anything."""
-    return [
-        Component(
-            kind="dataset",
-            name="embedded",
-            target="bastzoo.data.sets.embedded:embedded",
-            summary="MIT's KEMAR, and the virtual listeners made from it",
-            citation="Gardner & Martin, J. Acoust. Soc. Am. 97:3907 (1995)",
-            licence="Apache-2.0",
-        )
-    ]
-
-
-@hookimpl
-def bastzoo_metrics() -> list[Component]:
-    """Figures that are computed from answers."""
-    rows = [
-        ("localization", "angles, accuracies and confusions of directions", _NONE),
-        ("classes", "what heads say of classes, alone and with the direction", _DETECTION),
-        ("calibration", "whether heads know how sure they can be", "Guo et al., arXiv:1706.04599"),
-        ("sources", "several sources at a time: how many, where, what", _DETECTION),
-        ("rmse", "root mean squared errors of the azimuth and the lateral angle", _NONE),
-    ]
-    return [
-        Component(
-            kind="metric",
-            name=name,
-            target=f"bastzoo.metrics.catalogue:{name}",
-            summary=summary,
-            citation=citation,
-            licence=_LICENCE,
-        )
-        for name, summary, citation in rows
     ]

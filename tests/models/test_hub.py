@@ -112,22 +112,27 @@ class Hub(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def hub() -> Iterator[tuple[str, type[Hub]]]:
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, type[Hub]]]:
+    """A hub, and the settings of someone who may publish there."""
     handler = type("OneHub", (Hub,), {"commits": {}, "branches": {}, "log": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", handler
+    endpoint = f"http://127.0.0.1:{server.server_port}"
+    for name, value in {
+        "ENDPOINT": endpoint,
+        "HOME": tmp_path / "hf",
+        "TOKEN": "hf_secret",
+    }.items():
+        monkeypatch.setenv(f"HF_{name}", str(value))
+    yield endpoint, handler
     server.shutdown()
     server.server_close()
 
 
 def test_a_model_is_published_and_loaded_elsewhere(
-    hub: tuple[str, type[Hub]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hub: tuple[str, type[Hub]], tmp_path: Path
 ) -> None:
-    endpoint, server = hub
-    monkeypatch.setenv("HF_ENDPOINT", endpoint)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    _, server = hub
     localizer = made()
     folder = tmp_path / "ears"
     write_package(folder, localizer.model, localizer.record)
@@ -151,9 +156,7 @@ def test_a_model_is_published_and_loaded_elsewhere(
 def test_what_the_hub_has_not_or_forbids_is_a_sentence(
     hub: tuple[str, type[Hub]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    endpoint, server = hub
-    monkeypatch.setenv("HF_ENDPOINT", endpoint)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    _, server = hub
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     server.branches["me/empty"] = "0" * 40
     server.commits["0" * 40] = {"README.md": b"nothing"}
@@ -185,7 +188,6 @@ def test_what_the_hub_has_not_or_forbids_is_a_sentence(
 def test_the_command_says_what_it_published(hub: tuple[str, type[Hub]], tmp_path: Path) -> None:
     localizer = made()
     write_package(tmp_path / "ears", localizer.model, localizer.record)
-    settings = {"HF_ENDPOINT": hub[0], "HF_HOME": str(tmp_path), "HF_TOKEN": "hf_secret"}
-    done = bastzoo("push", str(tmp_path / "ears"), "me/ears", **settings)
+    done = bastzoo("push", str(tmp_path / "ears"), "me/ears")
     assert done.returncode == 0, done.stderr
     assert "as hf:me/ears@" in done.stdout

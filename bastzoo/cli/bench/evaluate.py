@@ -163,17 +163,8 @@ def evaluate(
 
 def _run_of(reference: str, store: RunStore, registry: Registry) -> Path:
     """The folder of a run, or of what becomes one: a model by name, a package, a checkpoint of BAST."""
-    from bastzoo.errors import RecordError
-
     if store.matching(reference):
         return store.find(reference)
-    named = [c for c in registry.match("model", "*") if c.name.lower() == reference.lower()]
-    if not (named or Path(reference).exists() or reference.startswith("hf:")):
-        try:
-            return store.find(reference)
-        except RecordError as error:
-            models = ", ".join(registry.names("model"))
-            raise RecordError(f"{error} Models by name: {models}.") from error
     from bastzoo.models.adoption import adopt
     from bastzoo.models.loading import load_localizer
 
