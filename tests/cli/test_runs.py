@@ -316,7 +316,7 @@ def test_a_run_that_diverges_is_recorded_and_the_rest_goes_on(
         (("bench", "--out", "file/runs"), "cannot be written"),
         (("train", "--loss", "MXI"), "Did you mean 'MIX'"),
         (("train", "--env", "RI03"), "no environment named 'RI03'"),
-        (("evaluate", "nothing"), "no run 'nothing'"),
+        (("evaluate", "nothing"), "no model named 'nothing'"),
         (("leaderboard", "nowhere"), "no finished run"),
         (("leaderboard", "--check"), "--out"),
     ],
