@@ -10,7 +10,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bastzoo.api import components, create_model, list_models, load, localization_metrics
+    from bastzoo.api import (
+        components,
+        create_model,
+        list_models,
+        load,
+        load_runs,
+        localization_metrics,
+    )
+    from bastzoo.boards.frames import Runs
     from bastzoo.errors import BastzooError, ComponentError, PluginError, SetupError
     from bastzoo.hookspecs import hookimpl
     from bastzoo.model import BinauralLocalizer
@@ -31,6 +39,7 @@ __all__ = [
     "PluginRecord",
     "Prediction",
     "Registry",
+    "Runs",
     "SetupError",
     "__version__",
     "components",
@@ -39,6 +48,7 @@ __all__ = [
     "hookimpl",
     "list_models",
     "load",
+    "load_runs",
     "localization_metrics",
     "plugin_report",
 ]
@@ -54,6 +64,7 @@ _HOME = {
     "PluginRecord": "bastzoo.plugins",
     "Prediction": "bastzoo.models.localizer",
     "Registry": "bastzoo.registry",
+    "Runs": "bastzoo.boards.frames",
     "SetupError": "bastzoo.errors",
     "components": "bastzoo.api",
     "create_model": "bastzoo.api",
@@ -61,6 +72,7 @@ _HOME = {
     "hookimpl": "bastzoo.hookspecs",
     "list_models": "bastzoo.api",
     "load": "bastzoo.api",
+    "load_runs": "bastzoo.api",
     "localization_metrics": "bastzoo.api",
     "plugin_report": "bastzoo.plugins",
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from bastzoo.boards.frames import Runs
     from bastzoo.metrics.localization import Metrics
     from bastzoo.model import BinauralLocalizer
     from bastzoo.models.localizer import Localizer
@@ -120,6 +121,24 @@ def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
         for c in combinations(axes, registry, skip_misfits=True)
     )
     return [name for name in dict.fromkeys(names) if fnmatchcase(name.lower(), pattern.lower())]
+
+
+def load_runs(folder: str | Path = "runs") -> Runs:
+    """The runs of a folder: `.frame()` (pandas), `.leaderboard()`, `.compare("vanilla-SUB", "mamba-SUB")`.
+
+    folder: where `bastzoo bench` wrote, or one of record files, as under leaderboards/records/ here.
+    Raises RecordError when there is no such folder; a record that cannot be read is named in `.faults`.
+
+    >>> import bastzoo as bz
+    >>> runs = bz.load_runs("leaderboards/records/plugins")
+    >>> frame = runs.frame()
+    >>> best = frame[frame["kind"] == "model"].sort_values("ad_mean").iloc[0]
+    >>> best["backbone"], best["frontend"], round(float(best["ad_mean"]), 2)
+    ('vanilla', 'btff', 2.27)
+    """
+    from bastzoo.boards.frames import Runs
+
+    return Runs.of(folder)
 
 
 def localization_metrics(

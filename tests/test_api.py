@@ -6,6 +6,7 @@ import doctest
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +16,11 @@ from bastzoo import api
 from bastzoo.errors import ComponentError
 from bastzoo.metrics import localization
 
+ROOT = Path(__file__).parents[1]
 
-def test_the_examples_hold() -> None:
+
+def test_the_examples_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
     failed, tried = doctest.testmod(api)
     assert tried
     assert not failed

@@ -1,0 +1,190 @@
+"""A folder of runs in a notebook: records as a data frame, its leaderboards, and rows compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from bastzoo.boards.comparison import Comparison, all_seeds, compare, compare_on_track
+from bastzoo.boards.rows import over_sounds
+from bastzoo.boards.runs import render_leaderboard
+from bastzoo.boards.statistics import mean_interval
+from bastzoo.boards.tracks import render_track
+from bastzoo.errors import RecordError
+from bastzoo.experiment import Combination
+from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
+from bastzoo.records.store import read_records, read_track_records
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Board(str):
+    """A leaderboard in markdown, which a notebook draws as a table."""
+
+    __slots__ = ()
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+
+class Runs(Sequence[RunRecord]):
+    """The runs of a folder, by name, with their results on tracks.
+
+    faults: a sentence for each record that cannot be read, and is left out.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[RunRecord],
+        on_tracks: Sequence[TrackRecord] = (),
+        faults: Sequence[str] = (),
+    ) -> None:
+        self._records = list(records)
+        self.on_tracks = list(on_tracks)
+        self.faults = list(faults)
+
+    @classmethod
+    def of(cls, folder: Path | str) -> Runs:
+        """Read a folder that holds runs, or record files (`*.json`). Raises RecordError for none."""
+        path = Path(folder)
+        if not path.is_dir():
+            raise RecordError(
+                f"There is no folder {str(folder)!r}; `bastzoo bench` writes its runs into one."
+            )
+        records, faults = read_records(path)
+        on_tracks, more = read_track_records(path)
+        return cls(records, on_tracks, [*faults, *more])
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, index: int) -> RunRecord: ...
+    @overload
+    def __getitem__(self, index: slice) -> Runs: ...
+    def __getitem__(self, index: int | slice) -> RunRecord | Runs:
+        if isinstance(index, int):
+            return self._records[index]
+        chosen = self._records[index]
+        keys = {record.key for record in chosen}
+        return Runs(chosen, [r for r in self.on_tracks if r.key in keys], self.faults)
+
+    def __repr__(self) -> str:
+        finished = sum(record.status == "finished" for record in self)
+        tracks = ", ".join(self.tracks)
+        return f"<{len(self)} runs, {finished} finished{tracks and f'; tracks {tracks}'}>"
+
+    @property
+    def tracks(self) -> list[str]:
+        """The tracks that some run has results on."""
+        return sorted({record.track for record in self.on_tracks})
+
+    def frame(self) -> pd.DataFrame:
+        """Tidy: a row for every run and test, in full precision.
+
+        `track` and `case` say which test (no track: the run's own); `ad_low` and `ad_high` are the ends of
+        its 95 % interval over sounds (one training says nothing of others: `leaderboard` does); the
+        figures are those of docs/protocol.md, in degrees and in shares of 0 to 1.
+        """
+        import pandas as pd
+
+        own = (
+            _facts(record) | {"track": "", "case": evaluation.environment} | _figures(evaluation)
+            for record in self
+            if (evaluation := record.evaluation) is not None
+        )
+        tests = (
+            _facts(record) | {"track": record.track, "case": case.label} | _figures(case.evaluation)
+            for record in self.on_tracks
+            for case in record.cases
+        )
+        return pd.DataFrame([*own, *tests])
+
+    def leaderboard(self, track: str = "") -> Board:
+        """The table of the finished runs in their own test, or of a track.
+
+        Raises RecordError where no model has a result.
+        """
+        if track:
+            found = [r for r in self.on_tracks if r.track.lower() == track.lower()]
+            if not any(record.experiment for record in found):
+                there = ", ".join(self.tracks) or "none"
+                raise RecordError(
+                    f"No model has a result on the track {track!r} (tracks: {there})."
+                )
+            return Board(render_track(found))
+        finished = [record for record in self if record.status == "finished"]
+        if not any(record.experiment for record in finished):
+            raise RecordError("No run of a model has finished, so there is no table.")
+        return Board(render_leaderboard(finished))
+
+    def find(self, reference: str) -> RunRecord:
+        """The run whose name, or key, begins so; the first of several that differ in the seed alone.
+
+        Raises RecordError when it fits none, or several that differ in more.
+        """
+        found = [
+            record
+            for record in self
+            if record.name.lower().startswith(reference.lower()) or record.key.startswith(reference)
+        ]
+        if not found:
+            raise RecordError(f"There is no run {reference!r} among these {len(self)}.")
+        if len(all_seeds(found[0], found)) < len(found):
+            names = ", ".join(record.name for record in found[:3])
+            raise RecordError(
+                f"{reference!r} fits {len(found)} runs ({names}...); write more of it."
+            )
+        return found[0]
+
+    def compare(self, a: str, b: str) -> Comparison:
+        """Two rows, each with all its seeds, in their own test: `.verdict` says which is better."""
+        return compare(*self._sides(a, b))
+
+    def compare_on(self, track: str, a: str, b: str) -> list[Comparison]:
+        """Two rows in every case of a track. Raises RecordError when one was not tested on it."""
+        sides = []
+        for records in self._sides(a, b):
+            keys = {record.key: record.name for record in records}
+            found = [
+                r for r in self.on_tracks if r.key in keys and r.track.lower() == track.lower()
+            ]
+            if len(found) < len(keys):
+                raise RecordError(
+                    f"The run {records[0].name!r} has not been tested, with all its seeds, on {track!r}."
+                )
+            sides.append(found)
+        return compare_on_track(*sides)
+
+    def _sides(self, a: str, b: str) -> list[list[RunRecord]]:
+        named = [self.find(reference) for reference in (a, b)]
+        sides = [all_seeds(record, self._records) for record in named]
+        if sides[0][0].key == sides[1][0].key:
+            raise RecordError(f"{a!r} and {b!r} name the same row.")
+        return sides
+
+    def __iter__(self) -> Iterator[RunRecord]:
+        return iter(self._records)
+
+
+def _facts(record: RunRecord | TrackRecord) -> dict[str, Any]:
+    """What a row of the frame says of the run: its parts, what it was trained on, its key."""
+    trained, baseline = record.experiment, record.baseline
+    facts: dict[str, Any] = {"key": record.key, "kind": "model" if trained else "baseline"}
+    facts |= dict.fromkeys((*Combination.model_fields, "preset", "seed"))
+    if trained is not None:
+        facts |= trained.combination.model_dump()
+        facts |= {"preset": trained.preset.name, "seed": trained.seed}
+    elif baseline is not None:
+        facts["backbone"] = baseline.component.name
+    return facts | {"environment": record.tested.environment}
+
+
+def _figures(evaluation: Evaluation) -> dict[str, Any]:
+    counts = np.array(evaluation.by_sound["clips"])
+    low, high = mean_interval(over_sounds([evaluation]), counts)
+    return {"clips": evaluation.clips, "ad_low": low, "ad_high": high, **evaluation.metrics}
