@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -180,3 +182,14 @@ def test_a_committed_leaderboard_follows_from_its_records(name: str) -> None:
     assert {record.track for record in found} == {name}
     text = (LEADERBOARDS / f"{name}.md").read_text(encoding="utf-8")
     assert text == render_track(found, TRACKS[name].question)
+
+
+def test_what_the_protocol_says_of_tracks_that_predict_each_other_follows_from_the_records(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["track_correlation.py"])
+    runpy.run_path(
+        str(LEADERBOARDS.parent / "benchmarks" / "track_correlation.py"), run_name="__main__"
+    )
+    printed = capsys.readouterr().out.partition("\n\n")[0]
+    assert printed in (LEADERBOARDS.parent / "docs" / "protocol.md").read_text(encoding="utf-8")
