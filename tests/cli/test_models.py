@@ -77,6 +77,16 @@ def test_a_run_is_exported_for_other_runtimes(runs: Path, tmp_path: Path) -> Non
     session = ort.InferenceSession(tmp_path / "ears.onnx")
     (direction,) = session.run(["direction"], {"clips": np.zeros((3, 2, 8_000), np.float32)})
     assert direction.shape == (3, 3)
+    done = bastzoo("export", "vanilla-SUB", str(tmp_path / "ears.onnx"), "--quantize", "int8", *out)
+    assert done.returncode == 0, done.stderr
+    cost = json.loads(
+        ort.InferenceSession(tmp_path / "ears.onnx")
+        .get_modelmeta()
+        .custom_metadata_map["bastzoo.int8"]
+    )
+    assert cost["clips"] == 720
+    assert cost["ad_float32"] != cost["ad_int8"]
+    assert f"{cost['ad_float32']:.2f}° before, {cost['ad_int8']:.2f}° in int8" in done.stdout
     wrong = bastzoo("export", "vanilla-SUB", str(tmp_path / "ears.pt2"), "--quantize", "int8", *out)
     assert wrong.returncode == 1
     assert "--quantize is for ONNX files" in wrong.stderr
