@@ -248,7 +248,7 @@ class Bench:
 
     def _untested(self, job: Job, record: RunRecord) -> tuple[str, ...]:
         """The tracks on which a run has no current results."""
-        from bastzoo.bench.runner import is_current
+        from bastzoo.bench.track_run import is_current
         from bastzoo.bench.tracks import find_track
 
         if record.status != "finished":
@@ -265,7 +265,7 @@ class Bench:
         return tuple(missing)
 
     def _test(self, job: Job, outcome: Outcome, name: str) -> None:
-        from bastzoo.bench.runner import track_run
+        from bastzoo.bench.track_run import track_run
         from bastzoo.bench.tracks import find_track
 
         assert outcome.record is not None

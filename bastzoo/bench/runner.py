@@ -1,6 +1,6 @@
-"""One run from experiment to record: `train_run`, `baseline_run`, and what a track asks of either.
+"""One run from experiment to record: `train_run`, `baseline_run`.
 
-`bastzoo train`, `bastzoo evaluate` and `bastzoo bench` are made of these.
+`bastzoo train` and `bastzoo bench` are made of these; `track_run` tests what they made.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
 import torch
 
 from bastzoo.bench.stopping import Stopping
-from bastzoo.bench.tracks import Case, Track
 from bastzoo.bench.workbench import Workbench, input_shape, usual_frontend
 from bastzoo.conditions import Condition
 from bastzoo.data.batches import SPLITS, ClipSet, DataSet
@@ -31,19 +29,17 @@ from bastzoo.engine.evaluation import Answers, cost, localize, localize_baseline
 from bastzoo.engine.observer import Observer
 from bastzoo.engine.processes import check_shares, is_lost, lost, together
 from bastzoo.engine.training import TrainingResult, train
-from bastzoo.engine.weights import load_weights, weights_of
-from bastzoo.errors import BastzooError, FolderError, RecordError, TrainingError
-from bastzoo.experiment import MODEL_KINDS, DataSize, Experiment, Preset, ResolvedComponent
+from bastzoo.engine.weights import weights_of
+from bastzoo.errors import BastzooError, FolderError, TrainingError
+from bastzoo.experiment import Experiment, Preset, ResolvedComponent
 from bastzoo.model import BinauralLocalizer
 from bastzoo.records.provenance import provenance, reset_peak_memory
 from bastzoo.records.record import (
     BaselineExperiment,
-    CaseResult,
     Cost,
     Evaluation,
     Failure,
     RunRecord,
-    TrackRecord,
     Training,
 )
 from bastzoo.records.store import (
@@ -56,7 +52,7 @@ from bastzoo.records.store import (
 from bastzoo.registry import Component, Registry
 
 Fill = Callable[[Path], None]
-_EVALUATION_BATCH = 128
+EVALUATION_BATCH = 128
 _BASELINE_FIT_CLIPS = 5_000
 
 
@@ -130,138 +126,6 @@ def _writing_checkpoints(store: RunStore, checkpoints: Checkpoints | None) -> It
             raise
 
 
-def load_run(path: Path, record: RunRecord, *, workbench: Workbench) -> BinauralLocalizer:
-    """Build the model of a finished run, with its trained weights, on the workbench's device.
-
-    Raises RecordError when the run holds no model, or one of components that have changed since.
-    """
-    experiment = record.experiment
-    weights = path / WEIGHTS_FILE
-    if experiment is None or record.status != "finished" or not weights.is_file():
-        raise RecordError(
-            f"The run {path.name!r} holds no trained model ({record.status}); "
-            "train it again with `bastzoo train`."
-        )
-    _check_versions(path, experiment, workbench.registry)
-    model = workbench.build(experiment)
-    try:
-        load_weights(model, weights.read_bytes())
-    except (safetensors.SafetensorError, OSError, RuntimeError) as error:
-        raise RecordError(
-            f"The weights {str(weights)!r} cannot be read, or are not those of the run's model; "
-            "train it again."
-        ) from error
-    return model.to(workbench.device)
-
-
-def _check_versions(path: Path, experiment: Experiment, registry: Registry) -> None:
-    """Refuse a run of components that have changed since: its weights would mean something else."""
-    for kind in MODEL_KINDS:
-        then = experiment.components[kind]
-        now = registry.get(kind, then.name)
-        if (now.version, now.target) != (then.version, then.target):
-            raise RecordError(
-                f"The run {path.name!r} was trained with version {then.version} of the {kind} "
-                f"{then.name!r} ({then.target}); here it has version {now.version} ({now.target}). "
-                "Train it again."
-            )
-
-
-def track_run(
-    record: RunRecord,
-    track: Track,
-    *,
-    workbench: Workbench,
-    store: RunStore,
-    fitted_on: Workbench | None = None,
-    observer: Callable[[str], None] = lambda _: None,
-) -> TrackRecord:
-    """Test a finished run, of a model or a baseline, in every case of a track, and keep the results.
-
-    fitted_on: hears what the run heard, where the test hears something else: baselines are fitted again.
-    observer: told the label of each case before it is tested.
-
-    Raises RecordError when the run holds no model, or cannot be tested here any more.
-    """
-    started = time.perf_counter()
-    path = store.path(record.key)
-    if path is None:
-        raise RecordError(f"There is no run {record.key!r} in {str(store.folder)!r}.")
-    reset_peak_memory(workbench.device)
-    if record.experiment is not None:
-        model = load_run(path, record, workbench=workbench)
-        ask = partial(localize, model, batch=_EVALUATION_BATCH, accelerator=workbench.accelerator)
-    else:
-        assert record.baseline is not None
-        fitted = _fitted(record.baseline, fitted_on or workbench)
-        ask = partial(localize_baseline, fitted, batch=_EVALUATION_BATCH)
-    results = []
-    for case in track.cases:
-        observer(case.label)
-        results.append(_case_result(record, case, ask, workbench))
-    found = TrackRecord(
-        key=record.key,
-        experiment=record.experiment,
-        baseline=record.baseline,
-        training=record.training,
-        cost=record.cost,
-        provenance=provenance(
-            device=workbench.device,
-            seconds=time.perf_counter() - started,
-            components=_components(record.tested, workbench.registry),
-        ),
-        track=track.name,
-        track_version=track.version,
-        cases=results,
-    )
-    store.write_track(found)
-    return found
-
-
-def is_current(found: TrackRecord, track: Track, *, workbench: Workbench) -> bool:
-    """Whether kept results are those that the track would give now: same version, same clips."""
-    if found.track_version != track.version or len(found.cases) != len(track.cases):
-        return False
-    return all(
-        (result.label, result.data_digest) == (case.label, _digest(found, case, workbench))
-        for result, case in zip(found.cases, track.cases, strict=True)
-    )
-
-
-def _case_result(
-    record: RunRecord,
-    case: Case,
-    ask: Callable[[ClipSet], Answers],
-    workbench: Workbench,
-) -> CaseResult:
-    heard = _heard_in(record, case, workbench)
-    data = workbench.data(*heard)
-    clips = data.split("test") if record.experiment is not None else data.waveforms("test")
-    return CaseResult(
-        label=case.label,
-        condition=case.condition,
-        data_digest=data.digest,
-        evaluation=_evaluation(ask(clips), clips, workbench.environment_name(heard[0]), workbench),
-    )
-
-
-def _digest(record: RunRecord | TrackRecord, case: Case, workbench: Workbench) -> str:
-    return workbench.digest(*_heard_in(record, case, workbench))
-
-
-def _heard_in(
-    record: RunRecord | TrackRecord, case: Case, workbench: Workbench
-) -> tuple[str, DataSize, Condition, ResolvedComponent]:
-    """What of the data a run hears in a case: environment, sizes, condition, frontend."""
-    environment = case.environment or record.tested.environment
-    if record.experiment is not None:
-        frontend = record.experiment.components["frontend"]
-        return environment, record.experiment.preset.data, case.condition, frontend
-    assert record.baseline is not None
-    frontend = usual_frontend(workbench.registry)
-    return environment, record.baseline.data, case.condition, frontend
-
-
 def baseline_experiment(
     name: str,
     *,
@@ -308,10 +172,10 @@ def baseline_run(
     data = _baseline_data(experiment, workbench)
 
     def work() -> tuple[dict[str, Any], Fill]:
-        baseline = _fitted(experiment, workbench)
+        baseline = fitted(experiment, workbench)
         clips = data.waveforms("test")
-        answers = localize_baseline(baseline, clips, batch=_EVALUATION_BATCH)
-        evaluation = _evaluation(answers, clips, experiment.environment, workbench)
+        answers = localize_baseline(baseline, clips, batch=EVALUATION_BATCH)
+        evaluation = evaluation_of(answers, clips, experiment.environment, workbench)
         return {"evaluation": evaluation}, partial(_fill, answers=answers)
 
     return _record(
@@ -323,12 +187,12 @@ def baseline_run(
     )
 
 
-def _fitted(experiment: BaselineExperiment, workbench: Workbench) -> Any:
+def fitted(experiment: BaselineExperiment, workbench: Workbench) -> Any:
     """The baseline, fitted on its clips of the training split."""
     baseline = workbench.component("baseline", experiment.component).build()
     training = _baseline_data(experiment, workbench).waveforms("train")
     chosen = training.sound_by_sound()[: experiment.fit_clips]
-    parts = [training.take(part) for part in chosen.split(_EVALUATION_BATCH)]
+    parts = [training.take(part) for part in chosen.split(EVALUATION_BATCH)]
     baseline.fit(
         torch.cat([part.inputs for part in parts]),
         torch.cat([part.targets["direction"] for part in parts]),
@@ -394,7 +258,7 @@ def _record(
         provenance=provenance(
             device=workbench.device,
             seconds=time.perf_counter() - started,
-            components=_components(
+            components=components_of(
                 identity.get("experiment") or identity["baseline"], workbench.registry
             ),
         ),
@@ -415,7 +279,7 @@ def _record(
     return record
 
 
-def _components(tested: Experiment | BaselineExperiment, registry: Registry) -> list[Component]:
+def components_of(tested: Experiment | BaselineExperiment, registry: Registry) -> list[Component]:
     """The registered components that a run is made of."""
     if isinstance(tested, BaselineExperiment):
         return [registry.get("baseline", tested.component.name)]
@@ -425,13 +289,14 @@ def _components(tested: Experiment | BaselineExperiment, registry: Registry) -> 
 def _evaluate(
     model: BinauralLocalizer, clips: ClipSet, environment: str, workbench: Workbench
 ) -> tuple[Answers, Evaluation]:
-    answers = localize(model, clips, batch=_EVALUATION_BATCH, accelerator=workbench.accelerator)
-    return answers, _evaluation(answers, clips, environment, workbench)
+    answers = localize(model, clips, batch=EVALUATION_BATCH, accelerator=workbench.accelerator)
+    return answers, evaluation_of(answers, clips, environment, workbench)
 
 
-def _evaluation(
+def evaluation_of(
     answers: Answers, clips: ClipSet, environment: str, workbench: Workbench
 ) -> Evaluation:
+    """The metrics of answers to the clips of an environment."""
     found = score(answers, clips, workbench.metrics)
     return Evaluation(environment=environment, clips=len(clips), **found)
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from bastzoo.bench.runner import load_run
+from bastzoo.bench.track_run import load_run
 from bastzoo.bench.workbench import Workbench
 from bastzoo.engine.evaluation import Answers, Names, score
 from bastzoo.errors import BastzooError, RecordError

@@ -13,10 +13,9 @@ from bastzoo.bench.jobs import Bench, Job, Settings
 from bastzoo.bench.runner import (
     baseline_experiment,
     baseline_run,
-    load_run,
-    track_run,
     train_run,
 )
+from bastzoo.bench.track_run import load_run, track_run
 from bastzoo.bench.tracks import environment_track
 from bastzoo.bench.workbench import Workbench
 from bastzoo.errors import RecordError, SetupError

@@ -129,7 +129,7 @@ def evaluate(
         check_track(track, tested.source)
     chosen = [replace(track, name=f"{track.name}{words}") for track in chosen]
 
-    from bastzoo.bench.runner import track_run
+    from bastzoo.bench.track_run import track_run
     from bastzoo.bench.workbench import Workbench
 
     workbench = Workbench(
