@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,10 +31,11 @@ class Stopping:
         self._ignore_interrupt = ignore_interrupt
         self._parent = parent
         self._before: dict[int, Any] = {}
+        self._unraisable: Any = None
 
     @property
     def signal(self) -> int:
-        """The signal that came while it had to wait; 0 for none."""
+        """The signal that came; 0 for none."""
         if not self._signal and self._parent is not None and os.getppid() != self._parent:
             return signal.SIGTERM
         return self._signal
@@ -49,6 +51,8 @@ class Stopping:
                 self._before[number] = signal.signal(
                     number, signal.SIG_IGN if ignored else self._on_signal
                 )
+            self._unraisable = sys.unraisablehook
+            sys.unraisablehook = self._on_unraisable
         return self
 
     def __exit__(
@@ -60,6 +64,8 @@ class Stopping:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
+        if self._unraisable is not None:
+            sys.unraisablehook, self._unraisable = self._unraisable, None
 
     @contextmanager
     def deferred(self) -> Iterator[Stopping]:
@@ -76,7 +82,13 @@ class Stopping:
             raise Interrupted(self.signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._waits and not self._signal:
-            self._signal = number
-            return
-        raise Interrupted(number)
+        waits = self._waits and not self._signal
+        # Kept in any case: what is raised within a callback of C code (numba's, say) gets lost there.
+        self._signal = number
+        if not waits:
+            raise Interrupted(number)
+
+    def _on_unraisable(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """Pass on what Python cannot raise, but for an interrupt: that one is kept (`signal`)."""
+        if not isinstance(unraisable.exc_value, Interrupted):
+            self._unraisable(unraisable)
