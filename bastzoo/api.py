@@ -109,7 +109,7 @@ def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
     """
     if pretrained:
         return [component.name for component in components("model", pattern)]
-    from bastzoo.bench.grid import PAPER_AXES, combinations
+    from bastzoo.bench.grid.axes import PAPER_AXES, combinations
     from bastzoo.experiment import SHARINGS
     from bastzoo.plugins import default_registry
 

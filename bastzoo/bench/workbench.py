@@ -13,7 +13,7 @@ from accelerate.utils import set_seed
 
 from bastzoo.acoustics import CLIP_SAMPLES
 from bastzoo.acoustics.sounds.corpus import FAMILIES
-from bastzoo.bench.grid import READY_MADE
+from bastzoo.bench.grid.axes import READY_MADE
 from bastzoo.conditions import Condition, DataSource
 from bastzoo.data.batches import SPLITS, DataSet, Split
 from bastzoo.data.digests import data_digest

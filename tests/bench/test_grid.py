@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bastzoo.bench.grid import PAPER_AXES, axis, combinations
-from bastzoo.bench.plan import plan
+from bastzoo.bench.grid.axes import PAPER_AXES, axis, combinations
+from bastzoo.bench.grid.plan import plan
 from bastzoo.bench.workbench import Workbench
 from bastzoo.errors import CombinationError, ComponentError, SetupError
 from bastzoo.experiment import load_preset

@@ -118,7 +118,7 @@ def bench(
     Example: bastzoo bench --backbone mamba --integ SUB
     """
     # What can be refused is refused before torch is imported.
-    from bastzoo.bench.grid import axes_of, combinations, is_all
+    from bastzoo.bench.grid.axes import axes_of, combinations, is_all
     from bastzoo.bench.tracks import check_track, find_track, plain_track, with_conditions
     from bastzoo.cli.terminal.progress import warn
     from bastzoo.cli.terminal.results import print_plan, print_records

@@ -76,7 +76,7 @@ def train(
     On several GPUs: accelerate launch -m bastzoo train ...
     """
     # What can be refused is refused before torch is imported.
-    from bastzoo.bench.grid import READY_MADE, axis, check_frontends
+    from bastzoo.bench.grid.axes import READY_MADE, axis, check_frontends
     from bastzoo.cli.terminal.grid_display import GridDisplay
     from bastzoo.cli.terminal.progress import say, warn
     from bastzoo.cli.terminal.results import print_run

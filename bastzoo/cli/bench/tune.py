@@ -75,7 +75,7 @@ def tune(
     Example: bastzoo tune --backbone mamba --integ SUB --trials 20, then
     bastzoo bench --backbone mamba --integ SUB --preset FILE
     """
-    from bastzoo.bench.grid import READY_MADE, axis, check_frontends
+    from bastzoo.bench.grid.axes import READY_MADE, axis, check_frontends
     from bastzoo.errors import SetupError
     from bastzoo.experiment import Combination, load_preset
     from bastzoo.plugins import default_registry

@@ -186,7 +186,7 @@ def convert(
 
     Example: bastzoo data convert --data clips
     """
-    from bastzoo.bench.grid import READY_MADE, check_frontends
+    from bastzoo.bench.grid.axes import READY_MADE, check_frontends
     from bastzoo.cli.terminal.progress import say
     from bastzoo.experiment import ResolvedComponent, load_preset
     from bastzoo.plugins import default_registry

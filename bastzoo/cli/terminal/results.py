@@ -211,7 +211,7 @@ def print_plan(
     experiments: list[Experiment], *, workbench: Workbench, store: RunStore, as_json: bool
 ) -> None:
     """The plan of a grid: rows, sizes, estimated time."""
-    from bastzoo.bench.plan import plan
+    from bastzoo.bench.grid.plan import plan
     from bastzoo.cli.terminal.progress import say
 
     rows = plan(
