@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bastzoo.api import (
+        bench,
         components,
         create_model,
+        evaluate,
         list_models,
         load,
         load_runs,
         localization_metrics,
+        render,
     )
     from bastzoo.boards.frames import Runs
     from bastzoo.errors import BastzooError, ComponentError, PluginError, SetupError
@@ -42,15 +45,18 @@ __all__ = [
     "Runs",
     "SetupError",
     "__version__",
+    "bench",
     "components",
     "create_model",
     "default_registry",
+    "evaluate",
     "hookimpl",
     "list_models",
     "load",
     "load_runs",
     "localization_metrics",
     "plugin_report",
+    "render",
 ]
 
 _HOME = {
@@ -66,15 +72,18 @@ _HOME = {
     "Registry": "bastzoo.registry",
     "Runs": "bastzoo.boards.frames",
     "SetupError": "bastzoo.errors",
+    "bench": "bastzoo.api",
     "components": "bastzoo.api",
     "create_model": "bastzoo.api",
     "default_registry": "bastzoo.plugins",
+    "evaluate": "bastzoo.api",
     "hookimpl": "bastzoo.hookspecs",
     "list_models": "bastzoo.api",
     "load": "bastzoo.api",
     "load_runs": "bastzoo.api",
     "localization_metrics": "bastzoo.api",
     "plugin_report": "bastzoo.plugins",
+    "render": "bastzoo.api",
 }
 
 

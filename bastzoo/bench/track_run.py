@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -121,6 +121,40 @@ def track_run(
     )
     store.write_track(found)
     return found
+
+
+def track_runs(
+    record: RunRecord,
+    tracks: Sequence[Track],
+    *,
+    workbench: Workbench,
+    store: RunStore,
+    observer: Callable[[str], None] = lambda _: None,
+) -> list[TrackRecord]:
+    """Test a finished run on several tracks, with whatever the workbench hears.
+
+    A baseline is fitted again on what its run heard, where that is something else.
+    observer: told the label of each case of a track that has several, before it is tested.
+    """
+    as_trained = workbench
+    if record.baseline is not None and workbench.source != record.tested.source:
+        as_trained = Workbench(
+            workbench.registry,
+            device=workbench.device.type,
+            precision=workbench.precision,
+            source=record.tested.source,
+        )
+    return [
+        track_run(
+            record,
+            track,
+            workbench=workbench,
+            store=store,
+            fitted_on=as_trained,
+            observer=observer if len(track.cases) > 1 else lambda _: None,
+        )
+        for track in tracks
+    ]
 
 
 def is_current(found: TrackRecord, track: Track, *, workbench: Workbench) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from bastzoo.conditions import (
     CLEAN,
@@ -20,6 +21,9 @@ from bastzoo.conditions import (
 )
 from bastzoo.errors import CombinationError
 from bastzoo.registry import Registry, unknown_name
+
+if TYPE_CHECKING:
+    from bastzoo.records.record import TrackRecord
 
 USUAL = Condition()
 """Clean, whole clips on the grid, with the data's own listener."""
@@ -208,6 +212,14 @@ def find_track(name: str, registry: Registry) -> Track:
     if name.lower() in environments:
         return environment_track(environments[name.lower()])
     raise CombinationError(unknown_name("track", name, [*TRACKS]))
+
+
+def question_of(name: str, records: Sequence[TrackRecord]) -> str:
+    """What a track asks. An environment that is one is known by its only case, without its plugin."""
+    if name in TRACKS:
+        return TRACKS[name].question
+    is_environment = all([case.label for case in record.cases] == [name] for record in records)
+    return environment_track(name).question if is_environment else ""
 
 
 def check_track(track: Track, source: DataSource) -> None:

@@ -89,6 +89,11 @@ def all_seeds(record: RunRecord, records: Sequence[RunRecord]) -> list[RunRecord
     return [by_seed[seed] for seed in sorted(by_seed)]
 
 
+def one_row(records: Sequence[RunRecord]) -> bool:
+    """Whether these runs differ in the seed alone, so that they are a row."""
+    return len(all_seeds(records[0], records)) == len(records)
+
+
 def compare(a: Sequence[RunRecord], b: Sequence[RunRecord]) -> Comparison:
     """Compare two rows, each the seeds of one experiment, in their own test.
 

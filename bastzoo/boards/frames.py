@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from bastzoo.boards.comparison import Comparison, all_seeds, compare, compare_on_track
+from bastzoo.boards.comparison import Comparison, all_seeds, compare, compare_on_track, one_row
 from bastzoo.boards.rows import over_sounds
 from bastzoo.boards.runs import render_leaderboard
 from bastzoo.boards.statistics import mean_interval
@@ -20,6 +20,9 @@ from bastzoo.records.store import read_records, read_track_records
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+Question = Callable[[str, Sequence[TrackRecord]], str]
 
 
 class Board(str):
@@ -35,6 +38,7 @@ class Runs(Sequence[RunRecord]):
     """The runs of a folder, by name, with their results on tracks.
 
     faults: a sentence for each record that cannot be read, and is left out.
+    question: what a track asks, by its name and its results: stands above its table.
     """
 
     def __init__(
@@ -42,13 +46,16 @@ class Runs(Sequence[RunRecord]):
         records: Sequence[RunRecord],
         on_tracks: Sequence[TrackRecord] = (),
         faults: Sequence[str] = (),
+        *,
+        question: Question = lambda track, records: "",
     ) -> None:
+        self._question = question
         self._records = list(records)
         self.on_tracks = list(on_tracks)
         self.faults = list(faults)
 
     @classmethod
-    def of(cls, folder: Path | str) -> Runs:
+    def of(cls, folder: Path | str, *, question: Question = lambda track, records: "") -> Runs:
         """Read a folder that holds runs, or record files (`*.json`). Raises RecordError for none."""
         path = Path(folder)
         if not path.is_dir():
@@ -57,7 +64,7 @@ class Runs(Sequence[RunRecord]):
             )
         records, faults = read_records(path)
         on_tracks, more = read_track_records(path)
-        return cls(records, on_tracks, [*faults, *more])
+        return cls(records, on_tracks, [*faults, *more], question=question)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -69,9 +76,16 @@ class Runs(Sequence[RunRecord]):
     def __getitem__(self, index: int | slice) -> RunRecord | Runs:
         if isinstance(index, int):
             return self._records[index]
-        chosen = self._records[index]
-        keys = {record.key for record in chosen}
-        return Runs(chosen, [r for r in self.on_tracks if r.key in keys], self.faults)
+        return self._with(self._records[index])
+
+    def of_keys(self, keys: Collection[str]) -> Runs:
+        """Those of these runs, in the same order, with their results on tracks."""
+        return self._with([record for record in self if record.key in keys])
+
+    def _with(self, records: Sequence[RunRecord]) -> Runs:
+        keys = {record.key for record in records}
+        on_tracks = [record for record in self.on_tracks if record.key in keys]
+        return Runs(records, on_tracks, self.faults, question=self._question)
 
     def __repr__(self) -> str:
         finished = sum(record.status == "finished" for record in self)
@@ -116,7 +130,7 @@ class Runs(Sequence[RunRecord]):
                 raise RecordError(
                     f"No model has a result on the track {track!r} (tracks: {there})."
                 )
-            return Board(render_track(found))
+            return Board(render_track(found, self._question(found[0].track, found)))
         finished = [record for record in self if record.status == "finished"]
         if not any(record.experiment for record in finished):
             raise RecordError("No run of a model has finished, so there is no table.")
@@ -134,7 +148,7 @@ class Runs(Sequence[RunRecord]):
         ]
         if not found:
             raise RecordError(f"There is no run {reference!r} among these {len(self)}.")
-        if len(all_seeds(found[0], found)) < len(found):
+        if not one_row(found):
             names = ", ".join(record.name for record in found[:3])
             raise RecordError(
                 f"{reference!r} fits {len(found)} runs ({names}...); write more of it."

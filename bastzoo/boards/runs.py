@@ -6,16 +6,25 @@ with fresh ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bastzoo.boards.columns import Column, Layout
 from bastzoo.boards.formats import Section, Value
 from bastzoo.boards.published import published_runs, section_of_runs
-from bastzoo.boards.rows import Row, Seeds, grouped, ranked, told_apart, with_intervals
+from bastzoo.boards.rows import (
+    Row,
+    Seeds,
+    grouped,
+    ranked,
+    to_mark,
+    told_apart,
+    with_intervals,
+)
 from bastzoo.boards.statistics import ranks_in_words
 from bastzoo.boards.tables import (
+    MARKED,
     PAPER_COLUMNS,
     TEXT_COLUMNS,
     again,
@@ -81,16 +90,27 @@ class _Part:
 
 
 def render_leaderboard(
-    records: Iterable[RunRecord], title: str = "Leaderboard", layout: Layout = USUAL
+    records: Iterable[RunRecord],
+    title: str = "Leaderboard",
+    layout: Layout = USUAL,
+    *,
+    marked: Collection[str] = (),
 ) -> str:
     """Write the leaderboard of finished runs: one part for each environment, preset and data set.
 
     Results of different data, presets or protocols are never ranked together, nor are those of an
     older version of a component with those of a newer one.
+
+    marked: keys of runs whose rows are marked, where others stand beside them.
     """
     lines = [f"# {title}", ""]
-    for part in _parts(records):
-        lines += _render_part(part, layout)
+    found = list(records)
+    mine = to_mark(found, marked)
+    if mine:
+        lines += [MARKED, ""]
+    for part in _parts(found):
+        marked_part = replace(part, models=[row.marked(mine) for row in part.models])
+        lines += _render_part(marked_part, layout)
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -20,6 +20,11 @@ INTEGRATIONS = {"ADD": "Add.", "SUB": "Sub.", "CONCAT": "Concat."}
 PAPER_COLUMNS = ["Model", "Loss", "Integ.", "AD"]
 TEXT_COLUMNS = frozenset({"Model", "Loss", "Integ.", "Method", "Trained on", "Why"})
 
+MARK = " ←"
+"""Stands after the name of a row that is pointed out."""
+
+MARKED = "Rows with ← are those of this command."
+
 # What a reader has to know about a column of costs, by the column's key.
 _EXPLAINED = {
     "latency": "Latency is one clip at batch 1, frontend included (median of 100).",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,9 +16,7 @@ from bastzoo.boards.statistics import (
     ranks_in_words,
     standings,
 )
-from bastzoo.boards.tables import (
-    labels,
-)
+from bastzoo.boards.tables import MARK, labels
 from bastzoo.experiment import Experiment
 from bastzoo.records.record import Evaluation, TrackRecord
 
@@ -52,6 +50,11 @@ class TrackRow:
     def is_model(self) -> bool:
         """Whether this is a trained model and not a baseline."""
         return self.first.experiment is not None
+
+    def marked(self, keys: Collection[str]) -> TrackRow:
+        """The row with a mark behind its name, if it is one of these runs."""
+        is_one = any(record.key in keys for record in self.records)
+        return replace(self, note=self.note + MARK) if is_one else self
 
     def metric(self, case: int, name: str) -> float | None:
         """A metric of one case, averaged over the seeds."""

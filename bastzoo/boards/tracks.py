@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 
 from bastzoo.boards.formats import Section, Value
 from bastzoo.boards.published import section_of_track
+from bastzoo.boards.rows import to_mark
 from bastzoo.boards.tables import (
+    MARKED,
     TEXT_COLUMNS,
     again,
     commands,
@@ -22,18 +25,25 @@ from bastzoo.boards.track_rows import TrackPart, TrackRow, parts_of, ranks_of
 from bastzoo.records.record import TrackRecord
 
 
-def render_track(records: Iterable[TrackRecord], question: str = "") -> str:
+def render_track(
+    records: Iterable[TrackRecord], question: str = "", *, marked: Collection[str] = ()
+) -> str:
     """Write the leaderboard of one track: a part for each preset and for each set of test clips.
 
     Results of different clips, presets, versions of the track or of the protocol are never ranked
     together, nor are those of an older version of a component with those of a newer one.
+
+    marked: keys of runs whose rows are marked, where others stand beside them.
     """
     found = list(records)
+    mine = to_mark(found, marked)
     lines = [f"# Track {min(record.track for record in found)}", ""]
     if question:
         lines += [question, ""]
+    if mine:
+        lines += [MARKED, ""]
     for part in parts_of(found):
-        lines += _render_part(part)
+        lines += _render_part(replace(part, models=[row.marked(mine) for row in part.models]))
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -103,6 +103,7 @@ def _document(
 
     Raises RecordError when there is nothing to make a table of.
     """
+    from bastzoo.bench.tracks import question_of
     from bastzoo.boards import runs as main_table
     from bastzoo.boards import tracks as track_tables
     from bastzoo.boards.formats import FORMATS, Section
@@ -137,7 +138,7 @@ def _document(
                 raise RecordError(_nothing(runs, name))
             count += len(found)
             if form == "md":
-                texts.append(track_tables.render_track(found, _question(name, found)))
+                texts.append(track_tables.render_track(found, question_of(name, found)))
             else:
                 sections += track_tables.sections(found)
     if not texts and not sections:
@@ -169,16 +170,6 @@ def _names(tracks: Sequence[str], everything: bool, records: Sequence[TrackRecor
 
         names.append(find_track(name, default_registry()).name)
     return list(dict.fromkeys(names))
-
-
-def _question(name: str, records: Sequence[TrackRecord]) -> str:
-    """What a track asks. An environment that is one is known by its only case, without its plugin."""
-    from bastzoo.bench.tracks import TRACKS, environment_track
-
-    if name in TRACKS:
-        return TRACKS[name].question
-    is_environment = all([case.label for case in record.cases] == [name] for record in records)
-    return environment_track(name).question if is_environment else ""
 
 
 def _nothing(runs: str, track: str = "") -> str:
