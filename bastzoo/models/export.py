@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +20,6 @@ from bastzoo.ops.selective_scan.doubling import selective_scan
 from bastzoo.ops.selective_scan.library import scan
 
 if TYPE_CHECKING:
-    from bastzoo.data.batches import ClipSet
     from bastzoo.models.localizer import Localizer
 
 OPSET = 20
@@ -30,8 +28,6 @@ OPSET = 20
 ANSWERS = ("direction", "radii", "class", "directions", "classes", "present")
 """What a head decodes and an exported model answers beside the head's own outputs."""
 
-_COST_SOUNDS = 10
-_COST_BATCH = 36
 _EXAMPLES = 7
 """Clips that are traced: no other size of a model is likely to be the same, and be taken for it."""
 
@@ -108,78 +104,15 @@ def export_onnx(localizer: Localizer, path: Path) -> tuple[str, ...]:
             verbose=False,
         )
         proto = made.model_proto
-    for key, value in _facts(localizer).items():
-        proto.metadata_props.add(key=key, value=value)
+    add_facts(proto, _facts(localizer))
     path.write_bytes(proto.SerializeToString())
     return names
 
 
-def quantize(path: Path, into: Path) -> None:
-    """Write an ONNX file's linear layers in 8-bit integers, the rest as it is (dynamic quantization).
-
-    Raises SetupError when onnxruntime is missing.
-    """
-    check_packages("onnx", "onnxruntime")
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    logging.getLogger().addFilter(_no_advice)
-    try:
-        quantize_dynamic(
-            path,
-            into,
-            op_types_to_quantize=["MatMul", "Gemm"],
-            weight_type=QuantType.QInt8,
-            per_channel=True,
-        )
-    finally:
-        logging.getLogger().removeFilter(_no_advice)
-
-
-def quantization_cost(plain: Path, quantized: Path) -> dict[str, Any] | None:
-    """What 8-bit integers cost: mean AD (degrees) of two ONNX files on the same clips, and which clips.
-
-    They are made of sounds that no model was trained on, heard with KEMAR's ears in RI: `{"test": ...,
-    "clips": n, "ad_float32": ..., "ad_int8": ...}`. None for a model that takes features, or answers no
-    single direction.
-    """
-    from bastzoo.data.environments import ri
-    from bastzoo.data.rendered import RenderedData
-    from bastzoo.experiment import DataSize
-
-    size = DataSize(train_sounds=1, validation_sounds=1, test_sounds=_COST_SOUNDS)
-    clips = RenderedData(environment=ri(), size=size).split("test")
-    errors = [_mean_error(path, clips) for path in (plain, quantized)]
-    if None in errors:
-        return None
-    test = f"RI, {_COST_SOUNDS} sounds, KEMAR"
-    return {"test": test, "clips": len(clips), "ad_float32": errors[0], "ad_int8": errors[1]}
-
-
-def _mean_error(path: Path, clips: ClipSet) -> float | None:
-    """Mean AD, degrees, of an ONNX file on clips."""
-    import onnxruntime
-
-    from bastzoo.metrics.localization import angular_distance, counted
-
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    takes = [given.name for given in session.get_inputs()]
-    if takes != ["clips"] or "direction" not in [given.name for given in session.get_outputs()]:
-        return None
-    found, true = [], []
-    for part in clips.in_order(_COST_BATCH):
-        found += session.run(["direction"], {"clips": part.inputs.numpy()})
-        true.append(part.targets["direction"].numpy())
-    return float(counted(angular_distance(np.concatenate(found), np.concatenate(true))).mean())
-
-
-def add_facts(path: Path, facts: Mapping[str, str]) -> None:
-    """Write facts into an ONNX file's metadata."""
-    import onnx
-
-    proto = onnx.load(path)
+def add_facts(proto: Any, facts: Mapping[str, str]) -> None:
+    """Write facts into an ONNX model's metadata."""
     for key, value in facts.items():
         proto.metadata_props.add(key=key, value=value)
-    path.write_bytes(proto.SerializeToString())
 
 
 def check_packages(*names: str) -> None:
@@ -251,7 +184,3 @@ def _quietly() -> Iterator[None]:
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
-
-
-def _no_advice(record: logging.LogRecord) -> bool:
-    return "pre-process" not in record.getMessage()
