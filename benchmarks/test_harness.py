@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from bastzoo.acoustics.sounds import SPLITS
 from bastzoo.bench import runner
 from bastzoo.bench.jobs import Bench, Job, Settings
 from bastzoo.bench.workbench import Workbench
-from bastzoo.data.batches import SPLITS
 from bastzoo.engine.checkpoint import Checkpoints
 from bastzoo.experiment import Combination, DataSize, Experiment, load_preset
 from bastzoo.plugins import default_registry

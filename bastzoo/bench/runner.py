@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from bastzoo.acoustics.sounds import SPLITS
 from bastzoo.bench.stopping import Stopping
 from bastzoo.bench.workbench import Workbench, input_shape, usual_frontend
 from bastzoo.conditions import Condition
-from bastzoo.data.batches import SPLITS, ClipSet, DataSet
+from bastzoo.data.batches import ClipSet, DataSet
 from bastzoo.data.places import count_places
 from bastzoo.data.recorded.dataset import RecordedData
 from bastzoo.engine.checkpoint import Checkpoints, Interrupted

@@ -12,10 +12,11 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from bastzoo.acoustics import CLIP_SAMPLES
+from bastzoo.acoustics.sounds import SPLITS, Split
 from bastzoo.acoustics.sounds.corpus import FAMILIES
 from bastzoo.bench.grid.axes import READY_MADE
 from bastzoo.conditions import Condition, DataSource
-from bastzoo.data.batches import SPLITS, DataSet, Split
+from bastzoo.data.batches import DataSet
 from bastzoo.data.digests import data_digest
 from bastzoo.data.environments import Environment
 from bastzoo.data.listeners import SourceListeners
@@ -40,7 +41,7 @@ from bastzoo.zoo.losses import Loss
 
 if TYPE_CHECKING:
     from bastzoo.acoustics.sounds.corpus import Corpus
-    from bastzoo.data.recorded.convert import Progress
+    from bastzoo.data.recorded.convert import ConversionState
     from bastzoo.data.scenes import SceneData
     from bastzoo.metrics.metric import Metric
 
@@ -62,7 +63,7 @@ class Workbench:
         source: DataSource | None = None,
         cache: Path | None = None,
         cache_dtype: str = "float16",
-        progress: Callable[[Progress], None] | None = None,
+        progress: Callable[[ConversionState], None] | None = None,
     ) -> None:
         self.registry = registry
         self.precision = precision
@@ -177,7 +178,7 @@ class Workbench:
             from bastzoo.acoustics.sounds.recordings import read_sound_folder
             from bastzoo.data.sets.folder import find_sounds
 
-            counts: dict[str, int] = {s: getattr(size, f"{s}_sounds") for s in SPLITS}
+            counts: dict[Split, int] = {s: getattr(size, f"{s}_sounds") for s in SPLITS}
             folder = find_sounds(self.source.sounds, self.registry)
             read = read_sound_folder(folder, counts, seed=size.corpus_seed)
             self._corpora[size] = {split: read[split] for split in SPLITS}

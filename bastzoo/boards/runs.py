@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bastzoo.boards.columns import Column, Layout
+from bastzoo.boards.columns import Column, ColumnChoice
 from bastzoo.boards.formats import Section, Value
 from bastzoo.boards.published import published_runs, section_of_runs
 from bastzoo.boards.rows import (
@@ -40,7 +40,7 @@ from bastzoo.boards.tables import (
 from bastzoo.experiment import Experiment
 from bastzoo.records.record import Evaluation, RunRecord
 
-USUAL = Layout()
+USUAL = ColumnChoice()
 
 _BY_DEFINITION = "exact lateral position, front-back by chance (by definition)"
 
@@ -92,7 +92,7 @@ class _Part:
 def render_leaderboard(
     records: Iterable[RunRecord],
     title: str = "Leaderboard",
-    layout: Layout = USUAL,
+    layout: ColumnChoice = USUAL,
     *,
     marked: Collection[str] = (),
 ) -> str:
@@ -114,7 +114,7 @@ def render_leaderboard(
     return "\n".join(lines).rstrip() + "\n"
 
 
-def sections(records: Iterable[RunRecord], layout: Layout = USUAL) -> list[Section]:
+def sections(records: Iterable[RunRecord], layout: ColumnChoice = USUAL) -> list[Section]:
     """The same leaderboard for `board_formats`: the detailed table and the baselines of each part."""
     return [_section(part, layout) for part in _parts(records)]
 
@@ -148,7 +148,7 @@ def _heard(record: RunRecord) -> tuple[str, ...]:
     return (tested.environment, tested.data_digest, str(record.protocol_version))
 
 
-def _render_part(part: _Part, layout: Layout) -> list[str]:
+def _render_part(part: _Part, layout: ColumnChoice) -> list[str]:
     columns = layout.shown(part.models)
     paper = [[*row.labels, degrees(row.metric("ad_mean"))] for row in part.models]
     return [
@@ -187,7 +187,7 @@ def _introduction(part: _Part) -> list[str]:
     ]
 
 
-def _details(part: _Part, layout: Layout, columns: Sequence[Column]) -> list[str]:
+def _details(part: _Part, layout: ColumnChoice, columns: Sequence[Column]) -> list[str]:
     if not part.models:
         return [_NOTHING_FRESH]
     rows = layout.sorted(part.best_first)
@@ -206,7 +206,7 @@ def _details(part: _Part, layout: Layout, columns: Sequence[Column]) -> list[str
     return [*paragraph(*words), "", markdown(table, headers, text)]
 
 
-def _sorted_words(layout: Layout, with_interval: bool) -> str:
+def _sorted_words(layout: ColumnChoice, with_interval: bool) -> str:
     if layout.sort is None or (layout.sort.key == "ad" and not layout.descending):
         return (
             "Sorted by AD" + ", with its 95 % interval (over sounds and trainings)" * with_interval
@@ -249,7 +249,7 @@ def _by_definition(column: Column) -> str:
     )
 
 
-def _section(part: _Part, layout: Layout) -> Section:
+def _section(part: _Part, layout: ColumnChoice) -> Section:
     experiment, evaluation, protocol = part.example
     columns = layout.shown(part.models)
     models = layout.sorted(part.best_first)

@@ -16,7 +16,7 @@ from bastzoo.data.environments import Environment
 from bastzoo.experiment import DataSize, digest
 
 if TYPE_CHECKING:
-    from bastzoo.data.batches import Split
+    from bastzoo.acoustics.sounds import Split
 
 # Raised when a change of listeners, rooms or rendering makes other clips; golden checksums in
 # tests/acoustics notice when that is forgotten.

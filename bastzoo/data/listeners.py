@@ -25,7 +25,7 @@ from bastzoo.errors import DataError, tellable
 
 if TYPE_CHECKING:
     from bastzoo.acoustics.listeners.sofa import AzimuthDirection
-    from bastzoo.data.batches import Split
+    from bastzoo.acoustics.sounds import Split
     from bastzoo.experiment import DataSize
     from bastzoo.registry import Registry
 

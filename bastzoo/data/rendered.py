@@ -19,9 +19,10 @@ from torch import Tensor
 from bastzoo.acoustics.listeners.listener import Listener, default_listener
 from bastzoo.acoustics.rendering import Renderer
 from bastzoo.acoustics.rooms.measured import MeasuredRoom
+from bastzoo.acoustics.sounds import SPLITS, Split
 from bastzoo.acoustics.sounds.corpus import Corpus, make_corpus
 from bastzoo.conditions import Condition
-from bastzoo.data.batches import SPLITS, Batch, Split, in_order
+from bastzoo.data.batches import Batch, in_order
 from bastzoo.data.digests import data_digest
 from bastzoo.data.draws import drawn
 from bastzoo.data.environments import Environment

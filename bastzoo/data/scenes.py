@@ -20,9 +20,10 @@ from bastzoo.acoustics.listeners.listener import Listener, default_listener
 from bastzoo.acoustics.noise import ear_noise
 from bastzoo.acoustics.rooms.responses import Ears, scene_responses
 from bastzoo.acoustics.rooms.scenes import draw_scene
+from bastzoo.acoustics.sounds import SPLITS, Split
 from bastzoo.acoustics.sounds.corpus import Corpus
 from bastzoo.conditions import Condition
-from bastzoo.data.batches import SPLITS, Batch, Split, in_order
+from bastzoo.data.batches import Batch, in_order
 from bastzoo.data.digests import data_digest
 from bastzoo.data.draws import drawn, normal, uniform
 from bastzoo.data.environments import Environment

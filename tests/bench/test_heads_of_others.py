@@ -11,7 +11,7 @@ import pytest
 from bastzoo.bench.runner import train_run
 from bastzoo.bench.verification import faults_of
 from bastzoo.bench.workbench import Workbench
-from bastzoo.boards.columns import Layout
+from bastzoo.boards.columns import ColumnChoice
 from bastzoo.boards.runs import render_leaderboard, sections
 from bastzoo.errors import CombinationError
 from bastzoo.experiment import Combination, Tasks, load_preset
@@ -81,7 +81,7 @@ def test_its_figure_is_on_the_board_from_the_record_alone(
     assert "Distance error" in board
     assert record.evaluation is not None
     assert f"{record.evaluation.metrics['distance_error']:.3g} m" in board
-    (section,) = sections([record], Layout())
+    (section,) = sections([record], ColumnChoice())
     assert section.rows[0]["distance_error"] == record.evaluation.metrics["distance_error"]
 
 

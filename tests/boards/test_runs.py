@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bastzoo.bench.tracks import TRACKS
-from bastzoo.boards.columns import COLUMNS, Layout
+from bastzoo.boards.columns import COLUMNS, ColumnChoice
 from bastzoo.boards.formats import FORMATS
 from bastzoo.boards.runs import render_leaderboard, sections
 from bastzoo.errors import RecordError
@@ -271,7 +271,7 @@ def repeated() -> list[RunRecord]:
 
 def test_without_latency_and_training_time_repeated_runs_give_the_same_bytes() -> None:
     untimed = ",".join(key for key in COLUMNS if key not in ("latency", "trained"))
-    layout = Layout.of(untimed)
+    layout = ColumnChoice.of(untimed)
     once, twice = records(), repeated()
     assert render_leaderboard(once) != render_leaderboard(twice)
     text = render_leaderboard(once, layout=layout)

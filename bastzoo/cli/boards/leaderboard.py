@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from bastzoo.boards.columns import Layout
+    from bastzoo.boards.columns import ColumnChoice
     from bastzoo.records.record import TrackRecord
 
 _SUFFIXES = {".csv": "csv", ".json": "json", ".tex": "latex"}
@@ -64,16 +64,16 @@ def leaderboard(
     parameters, macs, latency, trained, environment, head, frontend, sharing, backbone, key. All but
     latency and trained are the same in every repetition of the same experiments.
     """
-    from bastzoo.boards.columns import Layout
+    from bastzoo.boards.columns import ColumnChoice
     from bastzoo.cli.terminal.progress import say
     from bastzoo.errors import SetupError
     from bastzoo.records.store import write_text
 
     if check and out is None:
         raise SetupError("--check compares a file with its records; name the file with --out.")
-    layout = Layout.of(columns, sort)
+    layout = ColumnChoice.of(columns, sort)
     everything = any(name.lower() == "all" for name in tracks)
-    if tracks and not everything and layout != Layout():
+    if tracks and not everything and layout != ColumnChoice():
         raise SetupError(
             "The columns of a track's tables are its cases; leave --columns and --sort away, or use "
             "--format csv, which has all figures."
@@ -97,7 +97,7 @@ def leaderboard(
 
 
 def _document(
-    runs: str, tracks: Sequence[str], form: str, layout: Layout
+    runs: str, tracks: Sequence[str], form: str, layout: ColumnChoice
 ) -> tuple[str, int, list[str]]:
     """The text, of how many records it is made, and a sentence for each that cannot be read.
 

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Column
 
 if TYPE_CHECKING:
-    from bastzoo.data.recorded.convert import Progress as Conversion
+    from bastzoo.data.recorded.convert import ConversionState
 
 
 class _Console(Console):
@@ -123,7 +123,7 @@ class ConversionProgress(CountProgress):
     def __init__(self, console: Console | None = None) -> None:
         super().__init__("Converted", "files", console)
 
-    def converted(self, progress: Conversion) -> None:
+    def converted(self, progress: ConversionState) -> None:
         """Show it, and what the conversion has to say."""
         if progress.message:
             self.console.print(progress.message, markup=False)

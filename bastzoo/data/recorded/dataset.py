@@ -13,14 +13,15 @@ from jaxtyping import Int
 from torch import Tensor
 
 from bastzoo.acoustics import CLIP_SAMPLES
+from bastzoo.acoustics.sounds import SPLITS, Split
 from bastzoo.conditions import DataSource
-from bastzoo.data.batches import SPLITS, Batch, Split, in_order
+from bastzoo.data.batches import Batch, in_order
 from bastzoo.data.recorded.audio import read_recording
 from bastzoo.data.recorded.cache import FeatureCache
-from bastzoo.data.recorded.convert import Progress, convert
+from bastzoo.data.recorded.conversion import Dtype
+from bastzoo.data.recorded.convert import ConversionState, convert
 from bastzoo.data.recorded.files import read_wave
 from bastzoo.data.recorded.index import RecordedIndex
-from bastzoo.data.recorded.job import Dtype
 from bastzoo.directions import direction_from_angles
 from bastzoo.errors import DataError
 from bastzoo.experiment import DataSize
@@ -197,7 +198,7 @@ def open_recorded(
     device: torch.device | str = "cpu",
     cache: Path | None = None,
     dtype: Dtype = "float16",
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[ConversionState], None] | None = None,
 ) -> RecordedData:
     """Read, check and convert a recorded data set, unless the cache has it.
 

@@ -9,7 +9,7 @@ torch nor numba.
 from typing import TYPE_CHECKING, Any
 
 from bastzoo.ops.selective_scan.availability import (
-    Availability,
+    ScanStatus,
     availability,
     diagnosis,
     implementation_for,
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bastzoo.ops.selective_scan.dispatch import selective_scan
 
 __all__ = [
-    "Availability",
+    "ScanStatus",
     "availability",
     "diagnosis",
     "implementation_for",

@@ -26,7 +26,7 @@ log = logging.getLogger("bastzoo")
 
 
 @dataclass(frozen=True)
-class Availability:
+class ScanStatus:
     """Whether an implementation can run here, with the reason in words."""
 
     name: str
@@ -34,12 +34,12 @@ class Availability:
     reason: str
 
 
-def availability() -> list[Availability]:
+def availability() -> list[ScanStatus]:
     """What is installed, at the cost of looking for files: `ok` promises no more than that."""
     return [_installed(name) for name in NAMES]
 
 
-def diagnosis() -> list[Availability]:
+def diagnosis() -> list[ScanStatus]:
     """What works: every implementation is imported and tried (the CPU kernel may be compiled now)."""
     return [_tried(name) for name in NAMES]
 
@@ -96,14 +96,14 @@ def _best(device_type: str) -> str:
 # -- what is installed ----------------------------------------------------------------------------
 
 
-def _installed(name: str) -> Availability:
+def _installed(name: str) -> ScanStatus:
     missing = [package for package in _NEEDS[name] if find_spec(package) is None]
     if not missing:
-        return Availability(name, True, _WHAT[name])
+        return ScanStatus(name, True, _WHAT[name])
     if missing == ["selective_scan_cuda"]:
-        return Availability(name, False, "mamba-ssm is installed without its compiled kernel")
+        return ScanStatus(name, False, "mamba-ssm is installed without its compiled kernel")
     package = missing[0].replace("_", "-")
-    return Availability(name, False, f"{package} is not installed (pip install {package})")
+    return ScanStatus(name, False, f"{package} is not installed (pip install {package})")
 
 
 _NEEDS = {
@@ -124,11 +124,11 @@ _WHAT = {
 
 
 @functools.cache
-def _tried(name: str) -> Availability:
+def _tried(name: str) -> ScanStatus:
     found = _installed(name)
     if not found.ok or name == "reference":
         return found
     from bastzoo.ops.selective_scan.probe import failure
 
     reason = failure(name)
-    return found if reason is None else Availability(name, False, reason)
+    return found if reason is None else ScanStatus(name, False, reason)

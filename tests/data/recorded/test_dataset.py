@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from bastzoo.acoustics.sounds import SPLITS
 from bastzoo.conditions import DataSource
-from bastzoo.data.batches import SPLITS, ClipSet, DataSet
+from bastzoo.data.batches import ClipSet, DataSet
 from bastzoo.data.environments import ri
 from bastzoo.data.export import write_bast_folder
 from bastzoo.data.recorded.dataset import RecordedData, open_recorded

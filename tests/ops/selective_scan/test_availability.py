@@ -14,7 +14,7 @@ from bastzoo.ops.selective_scan import (
     selective_scan,
 )
 from bastzoo.ops.selective_scan import availability as availability_function
-from bastzoo.ops.selective_scan.availability import NAMES, VARIABLE, Availability
+from bastzoo.ops.selective_scan.availability import NAMES, VARIABLE, ScanStatus
 
 module = sys.modules[availability_function.__module__]
 
@@ -69,7 +69,7 @@ def test_forcing_an_implementation_for_another_device(monkeypatch, problem):
 
 
 def test_forcing_an_implementation_that_cannot_run(monkeypatch):
-    broken = Availability("cuda", False, "mamba-ssm is not installed")
+    broken = ScanStatus("cuda", False, "mamba-ssm is not installed")
     monkeypatch.setattr(module, "_tried", lambda name: broken)
     monkeypatch.setenv(VARIABLE, "cuda")
     with pytest.raises(SetupError, match="cannot be used here: mamba-ssm is not installed"):
@@ -86,7 +86,7 @@ def test_what_is_missing_is_named(monkeypatch):
 def test_the_next_best_runs_where_the_best_does_not_work(monkeypatch, caplog):
     works = {"reference": True}
     monkeypatch.setattr(
-        module, "_tried", lambda name: Availability(name, works.get(name, False), "a reason")
+        module, "_tried", lambda name: ScanStatus(name, works.get(name, False), "a reason")
     )
     module._best.cache_clear()
     assert implementation_for("cuda") == "reference"

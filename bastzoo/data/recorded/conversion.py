@@ -30,7 +30,7 @@ _SMALLEST_HALF = float(np.finfo(np.float16).tiny)
 
 
 @dataclass(eq=False)
-class Job:
+class Conversion:
     """One conversion: what is read, and what is made of it."""
 
     index: RecordedIndex
