@@ -16,7 +16,7 @@ from bastzoo.boards.tracks import render_track
 from bastzoo.errors import RecordError
 from bastzoo.experiment import Combination
 from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
-from bastzoo.records.store import read_records, read_track_records
+from bastzoo.records.store import RECORD_FILE, RunStore, read_records, read_track_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +35,7 @@ class Runs(Sequence[RunRecord]):
     """The runs of a folder, by name, with their results on tracks.
 
     faults: a sentence for each record that cannot be read, and is left out.
+    folder: where they lie, for what is kept beside a record.
     """
 
     def __init__(
@@ -42,10 +43,12 @@ class Runs(Sequence[RunRecord]):
         records: Sequence[RunRecord],
         on_tracks: Sequence[TrackRecord] = (),
         faults: Sequence[str] = (),
+        folder: Path | None = None,
     ) -> None:
         self._records = list(records)
         self.on_tracks = list(on_tracks)
         self.faults = list(faults)
+        self.folder = folder
 
     @classmethod
     def of(cls, folder: Path | str) -> Runs:
@@ -57,7 +60,7 @@ class Runs(Sequence[RunRecord]):
             )
         records, faults = read_records(path)
         on_tracks, more = read_track_records(path)
-        return cls(records, on_tracks, [*faults, *more])
+        return cls(records, on_tracks, [*faults, *more], path)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -71,7 +74,7 @@ class Runs(Sequence[RunRecord]):
             return self._records[index]
         chosen = self._records[index]
         keys = {record.key for record in chosen}
-        return Runs(chosen, [r for r in self.on_tracks if r.key in keys], self.faults)
+        return Runs(chosen, [r for r in self.on_tracks if r.key in keys], self.faults, self.folder)
 
     def __repr__(self) -> str:
         finished = sum(record.status == "finished" for record in self)
@@ -82,6 +85,14 @@ class Runs(Sequence[RunRecord]):
     def tracks(self) -> list[str]:
         """The tracks that some run has results on."""
         return sorted({record.track for record in self.on_tracks})
+
+    def place(self, record: RunRecord) -> Path | None:
+        """The folder of a run, with its predictions and weights; None for a record that was copied alone."""
+        if self.folder is None:
+            return None
+        if (self.folder / RECORD_FILE).is_file():
+            return self.folder
+        return RunStore(self.folder).path(record.key)
 
     def frame(self) -> pd.DataFrame:
         """Tidy: a row for every run and test, in full precision.
