@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bastzoo import plots as plot
     from bastzoo.api import (
         bench,
         components,
@@ -55,6 +56,7 @@ __all__ = [
     "load",
     "load_runs",
     "localization_metrics",
+    "plot",
     "plugin_report",
     "render",
 ]
@@ -82,6 +84,7 @@ _HOME = {
     "load": "bastzoo.api",
     "load_runs": "bastzoo.api",
     "localization_metrics": "bastzoo.api",
+    "plot": "bastzoo.plots",
     "plugin_report": "bastzoo.plugins",
     "render": "bastzoo.api",
 }
@@ -90,7 +93,8 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
+    home = importlib.import_module(_HOME[name])
+    value = home if name == "plot" else getattr(home, name)  # the pictures are a module
     globals()[name] = value  # the next access does not come here
     return value
 

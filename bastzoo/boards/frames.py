@@ -16,7 +16,7 @@ from bastzoo.boards.tracks import render_track
 from bastzoo.errors import RecordError
 from bastzoo.experiment import Combination
 from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
-from bastzoo.records.store import read_records, read_track_records
+from bastzoo.records.store import RECORD_FILE, RunStore, read_records, read_track_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +39,7 @@ class Runs(Sequence[RunRecord]):
 
     faults: a sentence for each record that cannot be read, and is left out.
     question: what a track asks, by its name and its results: stands above its table.
+    folder: where they lie, for what is kept beside a record.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Runs(Sequence[RunRecord]):
         records: Sequence[RunRecord],
         on_tracks: Sequence[TrackRecord] = (),
         faults: Sequence[str] = (),
+        folder: Path | None = None,
         *,
         question: Question = lambda track, records: "",
     ) -> None:
@@ -53,6 +55,7 @@ class Runs(Sequence[RunRecord]):
         self._records = list(records)
         self.on_tracks = list(on_tracks)
         self.faults = list(faults)
+        self.folder = folder
 
     @classmethod
     def of(cls, folder: Path | str, *, question: Question = lambda track, records: "") -> Runs:
@@ -64,7 +67,7 @@ class Runs(Sequence[RunRecord]):
             )
         records, faults = read_records(path)
         on_tracks, more = read_track_records(path)
-        return cls(records, on_tracks, [*faults, *more], question=question)
+        return cls(records, on_tracks, [*faults, *more], path, question=question)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -85,7 +88,7 @@ class Runs(Sequence[RunRecord]):
     def _with(self, records: Sequence[RunRecord]) -> Runs:
         keys = {record.key for record in records}
         on_tracks = [record for record in self.on_tracks if record.key in keys]
-        return Runs(records, on_tracks, self.faults, question=self._question)
+        return Runs(records, on_tracks, self.faults, self.folder, question=self._question)
 
     def __repr__(self) -> str:
         finished = sum(record.status == "finished" for record in self)
@@ -96,6 +99,14 @@ class Runs(Sequence[RunRecord]):
     def tracks(self) -> list[str]:
         """The tracks that some run has results on."""
         return sorted({record.track for record in self.on_tracks})
+
+    def place(self, record: RunRecord) -> Path | None:
+        """The folder of a run, with its predictions and weights; None for a record that was copied alone."""
+        if self.folder is None:
+            return None
+        if (self.folder / RECORD_FILE).is_file():
+            return self.folder
+        return RunStore(self.folder).path(record.key)
 
     def frame(self) -> pd.DataFrame:
         """Tidy: a row for every run and test, in full precision.

@@ -83,6 +83,28 @@ def section_of_track(track: str) -> list[str]:
     return []
 
 
+def published_on_track(track: str) -> list[dict[str, float]]:
+    """The paper's curves on a track: AD by the label of the case ("20 dB", "clean", "100 ms").
+
+    One a training SNR, or a design. Empty where the papers have none.
+    """
+    if track in ("snr", "snr-white"):
+        return [
+            {
+                _snr_label(name.removeprefix("test_")): float(value)
+                for name, value in line.items()
+                if name.startswith("test_")
+            }
+            for line in _csv("bast_mamba_snr.csv")
+        ]
+    curves: dict[tuple[str, ...], dict[str, float]] = {}
+    if track == "duration":
+        for line in _csv("bast_mamba_duration.csv"):
+            design = (line["sharing"], line["loss"], line["integration"])
+            curves.setdefault(design, {})[f"{line['ms']} ms"] = float(line["ad_deg"])
+    return [*curves.values()]
+
+
 def _elsewhere(design: str) -> list[str]:
     return [
         HEADING,

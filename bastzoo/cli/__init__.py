@@ -41,6 +41,10 @@ COMMANDS = {
         "bastzoo.cli.boards.leaderboard:leaderboard",
         "Write the table of finished runs.",
     ),
+    "report": (
+        "bastzoo.cli.reports.report:report",
+        "Draw runs: a page or files of pictures.",
+    ),
     "package": (
         "bastzoo.cli.models.package:package",
         "Write a run's model into a folder to copy and share.",
