@@ -47,6 +47,10 @@ class RecordError(BastzooError):
     """A run record is missing, cut short, or does not follow the schema."""
 
 
+class ClaimLostError(BastzooError):
+    """Another process has taken a run over; whoever had it before writes and removes nothing more."""
+
+
 def tellable(text: str, longest: int = 300) -> str:
     """A stranger's text as a terminal can show it: on one line, nothing invisible, not too long.
 

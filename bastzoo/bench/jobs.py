@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bastzoo.conditions import DataSource
-from bastzoo.errors import BastzooError, FolderError, RecordError
+from bastzoo.errors import BastzooError, ClaimLostError, FolderError, RecordError
 from bastzoo.experiment import Experiment
 from bastzoo.records.claims import Claim, Claims
 from bastzoo.records.record import BaselineExperiment, RunRecord, TrackRecord
@@ -143,6 +142,7 @@ class Bench:
         self.claims = Claims(self.store.folder)
         self._shown_by = watch
         self._stopping = stopping
+        self._claimed: Claim | None = None
 
     def perform(self, job: Job) -> Outcome:
         """Run a job unless it is done, and test it on its tracks.
@@ -163,11 +163,25 @@ class Bench:
             with together():
                 (outcome,) = broadcast_object_list([outcome])
         if outcome is None:
-            with found if isinstance(found, Claim) else nullcontext():
-                outcome = self._work(job)
-                if accelerator.is_main_process:
-                    self.claims.clear(job.key)
+            outcome = self._held(job, found) if isinstance(found, Claim) else self._work(job)
         return outcome if not job.tracks else self._with_tracks(job, outcome)
+
+    def _held(self, job: Job, claim: Claim) -> Outcome:
+        """Work on a run that is claimed, for as long as the claim is ours.
+
+        A process that stood still (a laptop asleep, SIGSTOP) was taken for dead, and another has the run:
+        it is busy, and nothing of it is written or removed.
+        """
+        self._claimed = claim
+        try:
+            with claim, self.store.held(job.key, claim.check):
+                outcome = self._work(job)
+                self.claims.clear(job.key, claim)
+                return outcome
+        except ClaimLostError:
+            return Outcome(job.key, "busy", holder=str(self.claims.holder(job.key) or ""))
+        finally:
+            self._claimed = None
 
     def _claim(self, job: Job) -> Claim | Outcome:
         """The claim of a run that has to be worked on; otherwise what there is to say of it."""
@@ -242,6 +256,7 @@ class Bench:
                 self.claims.checkpoint(job.key),
                 every=self.settings.checkpoint_every,
                 stop=lambda: self._stopping.signal if self._stopping else 0,
+                check=None if self._claimed is None else self._claimed.check,
             ),
             stopping=self._stopping,
         )
@@ -273,7 +288,7 @@ class Bench:
         track = find_track(name, self.registry)
         try:
             track_run(outcome.record, track, workbench=self.workbench, store=self.store)
-        except FolderError:
+        except (FolderError, ClaimLostError):
             raise
         except BastzooError as error:
             outcome.faults.append(f"track {name}: left out. {error}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from bastzoo.bench.workbench import Workbench
 from bastzoo.engine.checkpoint import Checkpoints, Interrupted
 from bastzoo.engine.observer import Observer, Silent
 from bastzoo.engine.training import train
-from bastzoo.errors import SetupError, TrainingError
+from bastzoo.errors import ClaimLostError, SetupError, TrainingError
 from bastzoo.experiment import Experiment, Preset, Recipe
 from bastzoo.records.claims import Claim, Claims
 from bastzoo.records.store import in_sentences, write_text
@@ -124,9 +124,9 @@ class Tuning:
                 time.sleep(_POLL)  # others are at the last ones; if one of them dies, go on with it
                 continue
             assert claim is not None
-            with claim:
-                ended(self._try(trial, observer, checkpoint_every, stopping))
-                self._claims.clear(_claim_key(trial.number))
+            with claim, suppress(ClaimLostError):  # another process does this trial by now
+                ended(self._try(trial, claim, observer, checkpoint_every, stopping))
+                self._claims.clear(_claim_key(trial.number), claim)
 
     def best(self) -> Trial | None:
         """The best trial that was not pruned; None while there is none."""
@@ -197,6 +197,7 @@ class Tuning:
     def _try(
         self,
         trial: optuna.Trial,
+        claim: Claim,
         observer: Callable[[int, Recipe], Observer],
         checkpoint_every: float,
         stopping: Stopping | None,
@@ -209,6 +210,7 @@ class Tuning:
             self._claims.checkpoint(_claim_key(trial.number)),
             every=checkpoint_every,
             stop=lambda: stopping.signal if stopping else 0,
+            check=claim.check,
         )
         data = workbench.data_of(self.experiment)
         model = workbench.build(self.experiment).to(workbench.device)
@@ -224,9 +226,12 @@ class Tuning:
                 observer=watch,
                 checkpoints=checkpoints,
             )
+            claim.check()
         except PrunedError:
+            claim.check()
             self._study.tell(trial.number, state=TrialState.PRUNED)
         except TrainingError:
+            claim.check()
             trial.set_user_attr(_DIVERGED, True)
             self._study.tell(trial.number, state=TrialState.PRUNED)
         else:

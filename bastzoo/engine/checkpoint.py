@@ -52,14 +52,21 @@ class Checkpoints:
     path: of the file; its folder is made when the first one is written.
     every: seconds between two checkpoints; 0 writes one after every step.
     stop: returns the number of a signal that asks for an end, or 0.
+    check: asked before one is written; raises where the run is another process's by now.
     """
 
     def __init__(
-        self, path: Path, *, every: float = 20.0, stop: Callable[[], int] = lambda: 0
+        self,
+        path: Path,
+        *,
+        every: float = 20.0,
+        stop: Callable[[], int] = lambda: 0,
+        check: Callable[[], None] | None = None,
     ) -> None:
         self.path = path
         self.every = every
         self.stop = stop
+        self._check = check or (lambda: None)
         self.cannot_write = False
         """Set when a write has failed: the error that follows is about the folder."""
         self._next = time.monotonic() + every
@@ -74,6 +81,7 @@ class Checkpoints:
 
         Raises OSError when it cannot be written.
         """
+        self._check()
         started = time.monotonic()
         # Random states differ between the processes of one training; all else is the same.
         states = gather_object([random_state()])
@@ -86,6 +94,7 @@ class Checkpoints:
                     torch.save(whole, file)
                     file.flush()
                     os.fsync(file.fileno())
+                self._check()
                 aside.replace(self.path)
             except (OSError, RuntimeError) as error:
                 self.cannot_write = True

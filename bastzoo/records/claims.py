@@ -17,13 +17,18 @@ import errno
 import json
 import os
 import platform
+import re
 import shutil
-import tempfile
+import stat
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+
+from bastzoo.errors import ClaimLostError, FolderError, tellable
+from bastzoo.reading import parsed_json, read_text
+from bastzoo.records.aside import new_file, put
 
 FOLDER = ".unfinished"
 CHECKPOINT_FILE = "checkpoint.pt"
@@ -35,8 +40,14 @@ DEAD_AFTER = 120.0
 may show a change up to a minute late."""
 
 _CLAIM = "claim-"
+_CLAIM_NAME = re.compile(r"claim-([1-9][0-9]{0,17})", re.ASCII)
+_KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+"""What is claimed: the key of a run, or `journal`, `asking` and `trial-N` of a study."""
 _RELEASED = "released"
 _DESCRIPTION = "job.json"
+_LONGEST_CLAIM = 16 * 2**10
+_LONGEST_DESCRIPTION = 2**20
+_LONGEST_WORD = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,7 @@ class Holder:
     state: str = "working"
 
     def __str__(self) -> str:
-        return f"process {self.pid} on {self.host}"
+        return f"process {self.pid} on {tellable(self.host, 80)}"
 
     @classmethod
     def this_process(cls) -> Holder:
@@ -90,24 +101,25 @@ class Claims:
 
     def checkpoint(self, key: str) -> Path:
         """Where the checkpoint of a run lies until it is finished."""
-        return self.folder / key / CHECKPOINT_FILE
+        return self._of(key) / CHECKPOINT_FILE
 
     def describe(self, key: str, text: str) -> None:
         """Say what is worked on, for whoever lists what is not finished."""
-        aside = self.folder / key / f".{_DESCRIPTION}-{os.getpid()}"
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(aside.with_name(_DESCRIPTION))
+        put(self._of(key) / _DESCRIPTION, text)
 
     def description(self, key: str) -> str:
         """What `describe` said; empty when that is not known."""
         try:
-            return (self.folder / key / _DESCRIPTION).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+            return read_text(self._of(key) / _DESCRIPTION, _LONGEST_DESCRIPTION, follow=False)
+        except (OSError, ValueError, FolderError):
             return ""
 
     def acquire(self, key: str) -> Claim | None:
-        """Claim a run; None while another holds it. Raises OSError when nothing can be written."""
-        folder = self.folder / key
+        """Claim a run; None while another holds it.
+
+        Raises OSError when nothing can be written, FolderError where it would be written elsewhere.
+        """
+        folder = self._of(key)
         for _ in range(
             100
         ):  # each turn either ends here or finds what another process did meanwhile
@@ -119,42 +131,74 @@ class Claims:
                 folder.mkdir(parents=True, exist_ok=True)
                 if _make(path, Holder.this_process()):
                     if newest is not None:
-                        newest.unlink(missing_ok=True)  # only the highest number means anything
+                        with contextlib.suppress(OSError):  # only the highest number means anything
+                            newest.unlink(missing_ok=True)
                     return Claim(path, self._heartbeat)
         return None
 
     def holder(self, key: str) -> Holder | None:
         """Who holds a run now; None when nobody that lives does."""
-        newest = self._newest(self.folder / key)
+        newest = self._newest(self._of(key))
         if newest is None or self._is_over(newest):
             return None
         return _read(newest)
 
     def unfinished(self) -> list[tuple[str, Holder | None, bool]]:
-        """Key, living holder, and whether there is a checkpoint, of every run that is not finished."""
-        if not self.folder.is_dir():
-            return []
-        keys = sorted(path.name for path in self.folder.iterdir() if path.is_dir())
-        return [(key, self.holder(key), self.checkpoint(key).is_file()) for key in keys]
+        """Key, living holder, and whether there is a checkpoint, of every run that is not finished.
 
-    def clear(self, key: str) -> None:
-        """Forget claims and checkpoint of a run that is finished."""
-        folder = self.folder / key
+        What is called otherwise than a key, or leads elsewhere, is none.
+        """
+        if not _is_folder(self.folder):
+            return []
+        found = sorted(
+            path.name
+            for path in self.folder.iterdir()
+            if _KEY.fullmatch(path.name) and _is_folder(path)
+        )
+        return [(key, self.holder(key), self.checkpoint(key).is_file()) for key in found]
+
+    def clear(self, key: str, claim: Claim | None = None) -> None:
+        """Forget claims and checkpoint of a run that is finished.
+
+        claim: of who asks for it; nothing is done when it was lost to another.
+        """
+        if claim is not None and claim.lost:
+            return
+        folder = self._of(key)
         # The newest claim goes last: while it is there nobody can begin with number 1 again.
-        for path in sorted(folder.glob(f"{_CLAIM}*"), key=_number)[:-1]:
-            path.unlink(missing_ok=True)
+        for path in _claims_in(folder)[:-1]:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):
             self.folder.rmdir()
 
     @staticmethod
     def _newest(folder: Path) -> Path | None:
-        return max(folder.glob(f"{_CLAIM}*"), key=_number, default=None)
+        return next(reversed(_claims_in(folder)), None)
+
+    def _of(self, key: str) -> Path:
+        """The folder of what is claimed. Raises FolderError where that would be another place.
+
+        A folder of runs comes from anywhere, with links in it.
+        """
+        if not _KEY.fullmatch(key):
+            raise FolderError(
+                f"{tellable(key, 80)!r} is no key of a run, which nothing is kept under."
+            )
+        path = self.folder / key
+        for each in (self.folder, path):
+            if each.is_symlink():
+                raise FolderError(
+                    f"{tellable(str(each))!r} is a link to another place, where nothing is written; "
+                    "remove the link."
+                )
+        return path
 
     def _is_over(self, path: Path) -> bool:
         """Whether a claim was given back, or its holder is dead."""
         try:
-            status = path.stat()
+            status = path.lstat()
         except FileNotFoundError:
             return True
         holder = _read(path)
@@ -175,6 +219,7 @@ class Claim:
 
     def __init__(self, path: Path, heartbeat: float = HEARTBEAT) -> None:
         self.path = path
+        self._holder = Holder.this_process()
         self._ended = threading.Event()
         self._lost = threading.Event()
         self._thread = threading.Thread(
@@ -185,16 +230,22 @@ class Claim:
     @property
     def lost(self) -> bool:
         """Whether another process has taken the run over (this one slept, or was thought dead)."""
-        return self._lost.is_set() or not self._is_newest()
+        return self._lost.is_set() or not self._is_mine()
+
+    def check(self) -> None:
+        """Raise ClaimLostError when another process has taken the run over."""
+        if self.lost:
+            raise ClaimLostError(
+                "Another process has taken the run over while this one stood still, so this one writes "
+                "nothing more of it."
+            )
 
     def release(self) -> None:
         """Give the run back, unfinished: the next who wants it need not wait."""
         self._stop()
         if not self.lost:
             with contextlib.suppress(OSError):
-                aside = self.path.with_name(f".{self.path.name}-{os.getpid()}")
-                aside.write_text(_written(Holder.this_process(), state=_RELEASED))
-                aside.replace(self.path)
+                put(self.path, _written(Holder.this_process(), state=_RELEASED))
 
     def _stop(self) -> None:
         self._ended.set()
@@ -215,9 +266,22 @@ class Claim:
         else:
             self._stop()
 
-    def _is_newest(self) -> bool:
-        newest = Claims._newest(self.path.parent)
-        return newest is None or newest == self.path
+    def _is_mine(self) -> bool:
+        """Whether the claim is there, the newest one, and this process's own.
+
+        The number alone does not say: a run that another has finished can be claimed from number 1 on again.
+        """
+        try:
+            names = os.listdir(self.path.parent)
+        except FileNotFoundError:
+            return False
+        except OSError:  # a network that stutters says nothing
+            return True
+        newest = max((Path(name) for name in names), key=_number, default=self.path)
+        if newest.name != self.path.name:
+            return False
+        holder = _read(self.path)
+        return holder is None or holder == self._holder
 
     def _beat(self, heartbeat: float) -> None:
         beats = 0
@@ -226,21 +290,17 @@ class Claim:
             # The time is a counter here; where the clock stands does not matter.
             with contextlib.suppress(OSError):
                 os.utime(self.path, ns=(beats * 10**9, beats * 10**9))
-            if not self._is_newest():
+            if not self._is_mine():
                 self._lost.set()
                 return
 
 
 def _make(path: Path, holder: Holder) -> bool:
     """Make a claim with its contents in one step; False when another process has made it."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    aside = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(_written(holder))
+    with new_file(path) as (aside, file):
+        file.write(_written(holder))
+        file.flush()
         return _link(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def _link(aside: Path, path: Path) -> bool:
@@ -274,14 +334,36 @@ def _written(holder: Holder, state: str = "working") -> str:
 def _read(path: Path) -> Holder | None:
     """The holder of a claim; None for one that is being written, or is no claim."""
     try:
-        return Holder(**json.loads(path.read_text(encoding="utf-8")))
+        values = parsed_json(read_text(path, _LONGEST_CLAIM, follow=False))
+        holder = Holder(**values)
     except (OSError, ValueError, TypeError):
         return None
+    words = (holder.host, holder.place, holder.started, holder.state)
+    if not all(isinstance(word, str) and len(word) <= _LONGEST_WORD for word in words):
+        return None
+    return holder if type(holder.pid) is int and 0 <= holder.pid < 2**31 else None
+
+
+def _claims_in(folder: Path) -> list[Path]:
+    """The claims of a run, by number."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return []
+    return sorted((folder / name for name in names if _CLAIM_NAME.fullmatch(name)), key=_number)
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is a folder itself, and not a link to one."""
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def _number(path: Path) -> int:
-    digits = path.name.removeprefix(_CLAIM)
-    return int(digits) if digits.isdigit() else 0
+    found = _CLAIM_NAME.fullmatch(path.name)
+    return int(found[1]) if found else 0
 
 
 def _place() -> str:

@@ -9,18 +9,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
-import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
 
-from bastzoo.errors import FolderError, RecordError, SetupError
+from bastzoo.errors import FolderError, RecordError, SetupError, tellable
+from bastzoo.reading import MEBIBYTE, parsed_json, read_bytes
+from bastzoo.records.aside import new_folder, put, put_back, replace_folder
 from bastzoo.records.record import RECORD_SCHEMA, RunRecord, TrackRecord
 
 RECORD_FILE = "record.json"
@@ -28,7 +28,10 @@ PREDICTIONS_FILE = "predictions.npz"
 HISTORY_FILE = "history.csv"
 WEIGHTS_FILE = "model.safetensors"
 _TRACK_FILE = "track-{}.json"
-_ASIDE = ".writing-"
+_NAMED_BY_KEY = re.compile(r".*-([0-9a-f]{16})", re.ASCII | re.DOTALL)
+
+LARGEST_RECORD = 32 * MEBIBYTE
+"""Bytes of a record that is read: those of thousands of sounds have a few hundred thousand."""
 
 Record = TypeVar("Record", RunRecord, TrackRecord)
 Found = TypeVar("Found")
@@ -39,6 +42,16 @@ class RunStore:
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
+        self._checks: dict[str, Callable[[], None]] = {}
+
+    @contextlib.contextmanager
+    def held(self, key: str, check: Callable[[], None]) -> Iterator[None]:
+        """Ask `check` before anything of a run is written: it raises where another process has it now."""
+        self._checks[key] = check
+        try:
+            yield
+        finally:
+            del self._checks[key]
 
     def prepare(self) -> None:
         """Make the folder and see that it can be written. Raises SetupError when it cannot.
@@ -52,15 +65,14 @@ class RunStore:
                 f"The folder {str(self.folder)!r} cannot be made: there is no {str(parent)!r}. "
                 "Make it first (mkdir -p), or choose another folder with --out."
             )
-        probe = self.folder / f"{_ASIDE}probe-{os.getpid()}"
         with in_sentences(self.folder):
             self.folder.mkdir(exist_ok=True)
-            probe.mkdir()
-            probe.rmdir()
+            new_folder(self.folder, "probe").rmdir()
+            put_back(self.folder, _is_run)
 
     def path(self, key: str) -> Path | None:
         """The folder of the run with this key, or None."""
-        found = sorted(self.folder.glob(f"*-{key}"))
+        found = sorted(self.folder.glob(f"*-{key}")) if is_key(key) else []
         return found[0] if found else None
 
     def get(self, key: str) -> RunRecord | None:
@@ -70,7 +82,7 @@ class RunStore:
         must not be run again and overwritten without a word.
         """
         path = self.path(key)
-        return None if path is None else read_record(path / RECORD_FILE)
+        return None if path is None else read_run(path)
 
     def find(self, reference: str) -> Path:
         """The folder of a run: a path, a key, or the beginning of a folder's name or of a key.
@@ -91,8 +103,9 @@ class RunStore:
     def matching(self, reference: str) -> list[Path]:
         """The folders of all runs that a reference (see `find`) fits."""
         for candidate in (Path(reference), self.folder / reference):
-            if (candidate / RECORD_FILE).is_file():
-                return [candidate]
+            with contextlib.suppress(OSError):  # a name that no file can have
+                if (candidate / RECORD_FILE).is_file():
+                    return [candidate]
         return [
             path
             for path in self.folders()
@@ -107,16 +120,18 @@ class RunStore:
         disk is full; what was there before is still there then.
         """
         target = self.folder / record.name
+        check = self._checks.get(record.key, _free)
+        check()
         with in_sentences(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             # A name that no other process has, on this machine or another.
-            aside = Path(tempfile.mkdtemp(prefix=f"{_ASIDE}{record.key}-", dir=self.folder))
-            aside.chmod(0o755)
+            aside = new_folder(self.folder, record.key)
             try:
                 if fill is not None:
                     fill(aside)
                 write_text(aside / RECORD_FILE, record.model_dump_json(indent=1) + "\n")
-                _replace_folder(aside, target)
+                check()
+                replace_folder(aside, target)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
         return target
@@ -130,6 +145,7 @@ class RunStore:
         if folder is None:
             raise RecordError(f"There is no run {record.key!r} in {str(self.folder)!r}.")
         path = folder / _track_file(record.track)
+        self._checks.get(record.key, _free)()
         write_text(path, record.model_dump_json(indent=1) + "\n")
         return path
 
@@ -142,15 +158,15 @@ class RunStore:
     def track_records(self) -> tuple[list[TrackRecord], list[str]]:
         """All results on tracks that can be read, and a sentence for each that cannot."""
         paths = (path for run in self.folders() for path in track_files(run))
-        return _read_all(paths, read_track_record)
+        return _read_all(paths, _of_its_folder(read_track_record))
 
     def records(self) -> tuple[list[RunRecord], list[str]]:
         """All records that can be read, sorted by folder name, and a sentence for each that cannot."""
-        return _read_all((path / RECORD_FILE for path in self.folders()), read_record)
+        return _read_all(self.folders(), read_run)
 
     def runs(self) -> tuple[list[tuple[Path, RunRecord]], list[str]]:
         """All runs with their folders, as `records` gives them."""
-        return _read_all(self.folders(), lambda path: (path, read_record(path / RECORD_FILE)))
+        return _read_all(self.folders(), lambda path: (path, read_run(path)))
 
     def remove(self, path: Path) -> None:
         """Remove a run's folder: it is gone at once, whatever interrupts the rest.
@@ -158,21 +174,54 @@ class RunStore:
         Raises FolderError when that is not allowed.
         """
         with in_sentences(self.folder):
-            aside = Path(tempfile.mkdtemp(prefix=f"{_ASIDE}old-", dir=self.folder))
+            aside = new_folder(self.folder, "removed")
             try:
                 path.rename(aside / path.name)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
 
     def folders(self) -> Iterator[Path]:
-        """The folders that hold a record, sorted by name."""
+        """The folders that hold a record, or something in the place of one, sorted by name."""
         if self.folder.is_dir():
-            with os.scandir(self.folder) as entries:
-                names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
-            for name in names:
+            put_back(self.folder, _is_run)
+            for name in sorted(os.listdir(self.folder)):
                 path = self.folder / name
-                if (path / RECORD_FILE).is_file():
+                if not name.startswith(".") and os.path.lexists(path / RECORD_FILE):
                     yield path
+
+
+def is_key(text: str) -> bool:
+    """Whether a text is the key of a run: 16 hexadecimal digits."""
+    return _NAMED_BY_KEY.fullmatch(f"-{text}") is not None and len(text) == 16
+
+
+def read_run(path: Path) -> RunRecord:
+    """The record in a run's folder. Raises RecordError, also where the folder does not carry its key."""
+    return _of_its_folder(read_record)(path / RECORD_FILE)
+
+
+def _of_its_folder(read: Callable[[Path], Record]) -> Callable[[Path], Record]:
+    """A record is that of the folder it lies in, or nobody's: what belongs to a run is found by the key."""
+
+    def checked(path: Path) -> Record:
+        record = read(path)
+        found = _NAMED_BY_KEY.fullmatch(path.parent.name)
+        if found is None or found[1] != record.key:
+            raise RecordError(
+                f"The record {tellable(str(path))!r} is of the run {record.key}, and the name of its folder "
+                "does not end so; rename the folder as it was, or remove it."
+            )
+        return record
+
+    return checked
+
+
+def _is_run(path: Path) -> bool:
+    return bool(_NAMED_BY_KEY.fullmatch(path.name)) and (path / RECORD_FILE).is_file()
+
+
+def _free() -> None:
+    """The check of a run that nobody has claimed."""
 
 
 def read_records(folder: Path) -> tuple[list[RunRecord], list[str]]:
@@ -250,10 +299,10 @@ def read_track_record(path: Path) -> TrackRecord:
 
 def _read(path: Path, kind: type[Record]) -> Record:
     try:
-        text = path.read_bytes()
+        text = read_bytes(path, LARGEST_RECORD)
     except OSError as error:
         raise RecordError(
-            f"The record {str(path)!r} cannot be read: {error.strerror or error}."
+            f"The record {tellable(str(path))!r} cannot be read: {error.strerror or error}."
         ) from error
     try:
         return kind.model_validate_json(text)
@@ -263,27 +312,26 @@ def _read(path: Path, kind: type[Record]) -> Record:
 
 def _fault(path: Path, text: bytes, error: ValidationError) -> str:
     """What is wrong with a record, in a sentence that names the file and the field."""
-    what = f"The record {str(path)!r}"
-    fault = error.errors()[0]
+    what = f"The record {tellable(str(path))!r}"
+    fault = error.errors(include_url=False, include_input=False)[0]
+    message = tellable(fault["msg"])
     try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
-        return f"{what} is not JSON, or was cut short: {fault['msg']}."
+        values = parsed_json(text)
+    except ValueError:
+        return f"{what} is not JSON, or was cut short: {message}."
     if not isinstance(values, dict):
         return f"{what} is no record: it holds a {type(values).__name__}, not an object."
     version = values.get("schema_version")
     if isinstance(version, int) and version > RECORD_SCHEMA:
         return (
-            f"{what} was written by a newer bastzoo (schema {version}, this one reads up to "
-            f"{RECORD_SCHEMA}); update bastzoo to use it."
+            f"{what} was written by a newer bastzoo (schema {tellable(f'{version:.0f}', 20)}, this one "
+            f"reads up to {RECORD_SCHEMA}); update bastzoo to use it."
         )
-    where = ".".join(map(str, fault["loc"])) or "the whole"
-    why = {"missing": "is missing", "extra_forbidden": "is not known here"}.get(fault["type"])
+    where = tellable(".".join(map(str, fault["loc"]))) or "the whole"
+    why = {"missing": " is missing", "extra_forbidden": " is not known here"}.get(fault["type"])
     more = f" ({error.error_count() - 1} more faults)" if error.error_count() > 1 else ""
-    reason = why or f": {fault['msg']}"
-    return f"{what} does not follow the schema: the field {where} {reason}{more}.".replace(
-        " : ", ": "
-    )
+    reason = f": {message}" if why is None else why
+    return f"{what} does not follow the schema: the field {where}{reason}{more}."
 
 
 def write_text(path: Path, text: str) -> None:
@@ -291,40 +339,8 @@ def write_text(path: Path, text: str) -> None:
 
     Raises SetupError when it cannot be written.
     """
-    aside = path.with_name(f"{_ASIDE}{path.name}-{os.getpid()}")
     with in_sentences(path.parent):
-        try:
-            with aside.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
-
-
-def _replace_folder(source: Path, target: Path) -> None:
-    """Rename a folder into place. A folder cannot be renamed over another: the old one steps aside.
-
-    When another machine has put its own there in the meantime, that one stays: it has the same key, so
-    it is the same result.
-    """
-    if target.exists():
-        old = Path(tempfile.mkdtemp(prefix=f"{_ASIDE}old-", dir=target.parent))
-        target.rename(old / target.name)
-        try:
-            source.rename(target)
-        except OSError:
-            (old / target.name).rename(target)
-            raise
-        finally:
-            shutil.rmtree(old, ignore_errors=True)
-        return
-    try:
-        source.rename(target)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
+        put(path, text, durable=True)
 
 
 @contextlib.contextmanager
