@@ -253,7 +253,7 @@ def evaluate(
     from bastzoo.bench.track_run import track_runs
     from bastzoo.bench.tracks import check_track, environment_track, find_track
     from bastzoo.bench.workbench import Workbench
-    from bastzoo.models.adoption import run_folder
+    from bastzoo.models.loading import run_folder
     from bastzoo.plugins import default_registry
     from bastzoo.records.store import RECORD_FILE, RunStore, read_record
 

@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bastzoo.conditions import DataSource
 from bastzoo.errors import BastzooError, ClaimLostError, FolderError, RecordError
-from bastzoo.experiment import Experiment
 from bastzoo.records.claims import Claim, Claims
-from bastzoo.records.record import BaselineExperiment, RunRecord, TrackRecord
+from bastzoo.records.job import Job
+from bastzoo.records.record import RunRecord, TrackRecord
 from bastzoo.records.store import RunStore, in_sentences
 
 if TYPE_CHECKING:
@@ -30,37 +30,13 @@ if TYPE_CHECKING:
 _WAIT = 0.5
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Job(_Data):
-    """One experiment, of a model or of a baseline, and the tracks it is tested on.
-
-    again: whether to run it although there is a record (a failed one, say) with its key.
-    """
-
-    experiment: Experiment | None = None
-    baseline: BaselineExperiment | None = None
-    tracks: tuple[str, ...] = ()
-    again: bool = False
-
-    @property
-    def key(self) -> str:
-        """The key of the run."""
-        chosen = self.experiment or self.baseline
-        assert chosen is not None
-        return chosen.key
-
-    def __str__(self) -> str:
-        return str(self.experiment) if self.experiment else f"Baseline {self.baseline}"
-
-
-class Settings(_Data):
+class Settings(BaseModel):
     """What all jobs of a grid share: where runs go, and how a process makes its workbench.
 
     out: the folder of runs; checkpoint_every: seconds.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     out: str
     device: str = "auto"

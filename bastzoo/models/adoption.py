@@ -10,19 +10,6 @@ from bastzoo.errors import RecordError
 if TYPE_CHECKING:
     from bastzoo.models.localizer import Localizer
     from bastzoo.records.store import RunStore
-    from bastzoo.registry import Registry
-
-
-def run_folder(reference: str, store: RunStore, registry: Registry) -> Path:
-    """The folder of a run, or of what becomes one: a model by name, a package, a checkpoint of BAST.
-
-    Raises a BastzooError for what is neither.
-    """
-    if store.matching(reference):
-        return store.find(reference)
-    from bastzoo.models.loading import load_localizer
-
-    return adopt(load_localizer(reference, registry=registry, out=store.folder), store)
 
 
 def adopt(localizer: Localizer, store: RunStore) -> Path:

@@ -13,6 +13,7 @@ from bastzoo.models.record import record_of_run
 from bastzoo.registry import unknown_name
 
 if TYPE_CHECKING:
+    from bastzoo.records.store import RunStore
     from bastzoo.registry import Registry
 
 DEFAULT = "default"
@@ -27,6 +28,18 @@ def load_localizer(
     if device != "cpu":
         found.model.to(device)
     return found
+
+
+def run_folder(reference: str, store: RunStore, registry: Registry) -> Path:
+    """The folder of a run, or of what becomes one: a model by name, a package, a checkpoint of BAST.
+
+    Raises a BastzooError for what is neither.
+    """
+    if store.matching(reference):
+        return store.find(reference)
+    from bastzoo.models.adoption import adopt
+
+    return adopt(load_localizer(reference, registry=registry, out=store.folder), store)
 
 
 def _load(reference: str | Path, registry: Registry, out: Path) -> Localizer:

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from bastzoo.bench.jobs import Job
 from bastzoo.experiment import Experiment
 from bastzoo.records.claims import Claims
+from bastzoo.records.job import Job
 from bastzoo.records.record import BaselineExperiment, RunRecord
 from bastzoo.records.staleness import Present
 from bastzoo.records.store import RECORD_FILE, RunStore, read_record

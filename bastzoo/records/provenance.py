@@ -19,7 +19,7 @@ import torch
 
 from bastzoo import __version__
 from bastzoo.discovery import BUILT_IN
-from bastzoo.ops.selective_scan.availability import implementation_for
+from bastzoo.ops.selective_scan.choice import implementation_for
 from bastzoo.records.record import Provenance
 from bastzoo.registry import Component
 

@@ -95,7 +95,7 @@ def evaluate(
     from bastzoo.cli.terminal.progress import ConversionProgress, say
     from bastzoo.cli.terminal.results import print_tracks
     from bastzoo.experiment import Experiment
-    from bastzoo.models.adoption import run_folder
+    from bastzoo.models.loading import run_folder
     from bastzoo.plugins import default_registry
     from bastzoo.records.store import RECORD_FILE, RunStore, read_record
 

@@ -13,10 +13,8 @@ from bastzoo.ops.selective_scan import (
     implementation_for,
     selective_scan,
 )
-from bastzoo.ops.selective_scan import availability as availability_function
+from bastzoo.ops.selective_scan import choice as module
 from bastzoo.ops.selective_scan.availability import NAMES, VARIABLE, ScanStatus
-
-module = sys.modules[availability_function.__module__]
 
 
 def test_listing_imports_neither_torch_nor_numba():
