@@ -12,8 +12,7 @@ from bastzoo.ops.selective_scan import (
     diagnosis,
     implementation_for,
     selective_scan,
-)
-from bastzoo.ops.selective_scan import choice as module
+)from bastzoo.ops.selective_scan import choice as module
 from bastzoo.ops.selective_scan.availability import NAMES, VARIABLE, ScanStatus
 
 
@@ -75,7 +74,11 @@ def test_forcing_an_implementation_that_cannot_run(monkeypatch):
 
 
 def test_what_is_missing_is_named(monkeypatch):
-    monkeypatch.setattr(module, "find_spec", lambda name: None if name != "mamba_ssm" else name)
+    monkeypatch.setattr(
+        sys.modules["bastzoo.ops.selective_scan.availability"],
+        "find_spec",
+        lambda name: None if name != "mamba_ssm" else name,
+    )
     reasons = {found.name: found.reason for found in availability()}
     assert reasons["cpu"] == "numba is not installed (pip install numba)"
     assert reasons["cuda"] == "mamba-ssm is installed without its compiled kernel"
