@@ -45,6 +45,10 @@ COMMANDS = {
         "bastzoo.cli.reports.report:report",
         "Draw runs: a page or files of pictures.",
     ),
+    "explain": (
+        "bastzoo.cli.reports.explain:explain",
+        "Draw what a network listens to.",
+    ),
     "package": (
         "bastzoo.cli.models.package:package",
         "Write a run's model into a folder to copy and share.",
