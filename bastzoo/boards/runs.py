@@ -46,7 +46,7 @@ _BY_DEFINITION = "exact lateral position, front-back by chance (by definition)"
 
 
 @dataclass(frozen=True)
-class _Part:
+class RunPart:
     """What is ranked together: rows in the papers' order, stale rows with the reason, baselines."""
 
     models: list[Row]
@@ -108,7 +108,7 @@ def render_leaderboard(
     mine = to_mark(found, marked)
     if mine:
         lines += [MARKED, ""]
-    for part in _parts(found):
+    for part in parts_of(found):
         marked_part = replace(part, models=[row.marked(mine) for row in part.models])
         lines += _render_part(marked_part, layout)
     return "\n".join(lines).rstrip() + "\n"
@@ -116,16 +116,17 @@ def render_leaderboard(
 
 def sections(records: Iterable[RunRecord], layout: ColumnChoice = USUAL) -> list[Section]:
     """The same leaderboard for `board_formats`: the detailed table and the baselines of each part."""
-    return [_section(part, layout) for part in _parts(records)]
+    return [_section(part, layout) for part in parts_of(records)]
 
 
-def _parts(records: Iterable[RunRecord]) -> list[_Part]:
+def parts_of(records: Iterable[RunRecord]) -> list[RunPart]:
+    """The parts of a leaderboard: what shares environment, clips, protocol, preset and precision."""
     finished = [r for r in records if r.status == "finished" and r.evaluation is not None]
     parts = []
     for group in grouped(finished, _heard):
         baselines = sorted(_noted(group.baselines), key=lambda row: -row.figure)
         parts.append(
-            _Part(
+            RunPart(
                 models=ranked(_noted(group.models)),
                 baselines=with_intervals(baselines),
                 stale=[(Row(seeds), why) for seeds, why in group.stale],
@@ -148,11 +149,11 @@ def _heard(record: RunRecord) -> tuple[str, ...]:
     return (tested.environment, tested.data_digest, str(record.protocol_version))
 
 
-def _render_part(part: _Part, layout: ColumnChoice) -> list[str]:
+def _render_part(part: RunPart, layout: ColumnChoice) -> list[str]:
     columns = layout.shown(part.models)
     paper = [[*row.labels, degrees(row.metric("ad_mean"))] for row in part.models]
     return [
-        *_introduction(part),
+        *introduction(part),
         "## Angular distance, as the papers print it",
         "",
         markdown(paper, PAPER_COLUMNS) if paper else _NOTHING_FRESH,
@@ -174,7 +175,8 @@ def _render_part(part: _Part, layout: ColumnChoice) -> list[str]:
 _NOTHING_FRESH = "No row has the newest versions of all its components, so none is ranked."
 
 
-def _introduction(part: _Part) -> list[str]:
+def introduction(part: RunPart) -> list[str]:
+    """What all rows of a part share, in words."""
     experiment, evaluation, protocol = part.example
     rooms = ", ".join(evaluation.by_room)
     return [
@@ -187,7 +189,7 @@ def _introduction(part: _Part) -> list[str]:
     ]
 
 
-def _details(part: _Part, layout: ColumnChoice, columns: Sequence[Column]) -> list[str]:
+def _details(part: RunPart, layout: ColumnChoice, columns: Sequence[Column]) -> list[str]:
     if not part.models:
         return [_NOTHING_FRESH]
     rows = layout.sorted(part.best_first)
@@ -217,7 +219,7 @@ def _sorted_words(layout: ColumnChoice, with_interval: bool) -> str:
     return f"Sorted by {header}{down}{interval}"
 
 
-def _stale(part: _Part) -> list[str]:
+def _stale(part: RunPart) -> list[str]:
     if not part.stale:
         return []
     table = [[*row.labels, degrees(row.metric("ad_mean")), why] for row, why in part.stale]
@@ -249,7 +251,7 @@ def _by_definition(column: Column) -> str:
     )
 
 
-def _section(part: _Part, layout: ColumnChoice) -> Section:
+def _section(part: RunPart, layout: ColumnChoice) -> Section:
     experiment, evaluation, protocol = part.example
     columns = layout.shown(part.models)
     models = layout.sorted(part.best_first)
@@ -274,7 +276,7 @@ def _section(part: _Part, layout: ColumnChoice) -> Section:
             "measured_on": origins(part.shown),
         },
         published=published_runs(part.published),
-        caption=" ".join(_introduction(part)),
+        caption=" ".join(introduction(part)),
         headers=[column.header for column in columns],
         text=TEXT_COLUMNS | {column.header for column in columns if column.is_text},
         blocks=[

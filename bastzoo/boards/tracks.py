@@ -73,7 +73,7 @@ def _render_part(part: TrackPart) -> list[str]:
         return markdown(lines, [*columns, *(more or {})])
 
     parts = [
-        *_introduction(part),
+        *introduction(part),
         "## Angular distance",
         "",
         *paragraph(
@@ -204,7 +204,8 @@ def _stale(part: TrackPart) -> list[str]:
     ]
 
 
-def _introduction(part: TrackPart) -> list[str]:
+def introduction(part: TrackPart) -> list[str]:
+    """What all rows of a part share, in words."""
     experiment, record = part.example
     size = experiment.preset.data
     counts = {case.label: case.evaluation.clips for case in record.cases}
@@ -252,7 +253,7 @@ def _section(part: TrackPart) -> Section:
             "seeds": part.seeds,
             "measured_on": origins(part.shown),
         },
-        caption=f"Track {record.track}. {' '.join(_introduction(part))}",
+        caption=f"Track {record.track}. {' '.join(introduction(part))}",
         headers=headers,
         text=TEXT_COLUMNS,
         blocks=[

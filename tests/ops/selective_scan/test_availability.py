@@ -12,7 +12,8 @@ from bastzoo.ops.selective_scan import (
     diagnosis,
     implementation_for,
     selective_scan,
-)from bastzoo.ops.selective_scan import choice as module
+)
+from bastzoo.ops.selective_scan import choice as module
 from bastzoo.ops.selective_scan.availability import NAMES, VARIABLE, ScanStatus
 
 
