@@ -19,10 +19,12 @@ from bastzoo.boards.tables import (
     PAPER_COLUMNS,
     TEXT_COLUMNS,
     again,
+    code,
     commands,
     data_words,
     degrees,
     markdown,
+    marked,
     origins,
     paragraph,
     protocols,
@@ -158,8 +160,9 @@ def _introduction(part: _Part) -> list[str]:
     experiment, evaluation, protocol = part.example
     rooms = ", ".join(evaluation.by_room)
     return [
-        f"Environment {experiment.environment} ({rooms}), preset `{experiment.preset.name}`"
-        f"{'' if experiment.precision == 'no' else f' in {experiment.precision}'}, "
+        f"Environment {marked(experiment.environment)} ({marked(rooms)}), "
+        f"preset {code(experiment.preset.name)}"
+        f"{'' if experiment.precision == 'no' else f' in {marked(experiment.precision)}'}, "
         f"{evaluation.clips:,} test clips: {data_words(experiment, evaluation, part.notes)}; "
         f"{seed_words(part.seeds)}; {protocols(protocol)}. "
         "AD is the mean angular distance, in degrees.",

@@ -9,9 +9,11 @@ from bastzoo.boards.published import section_of_track
 from bastzoo.boards.tables import (
     TEXT_COLUMNS,
     again,
+    code,
     commands,
     degrees,
     markdown,
+    marked,
     origins,
     paragraph,
     percent,
@@ -29,7 +31,7 @@ def render_track(records: Iterable[TrackRecord], question: str = "") -> str:
     together, nor are those of an older version of a component with those of a newer one.
     """
     found = list(records)
-    lines = [f"# Track {min(record.track for record in found)}", ""]
+    lines = [f"# Track {marked(min(record.track for record in found))}", ""]
     if question:
         lines += [question, ""]
     for part in parts_of(found):
@@ -165,7 +167,7 @@ def _what_and_where(part: TrackPart) -> list[str]:
             "Trained on",
             *(head for head, _, _ in figures),
         ]
-        lines += [f"Tested on {label}:", "", markdown(table, headers), ""]
+        lines += [f"Tested on {marked(label)}:", "", markdown(table, headers), ""]
     return [*lines, *paragraph(_ABOUT_SOURCES if several else _ABOUT_TASKS), ""]
 
 
@@ -204,8 +206,9 @@ def _introduction(part: TrackPart) -> list[str]:
         clips = "test clips: " + ", ".join(f"{n:,} ({label})" for label, n in counts.items())
     sounds = len(record.cases[0].evaluation.by_sound["sounds"])
     return [
-        f"Preset `{experiment.preset.name}`"
-        f"{'' if experiment.precision == 'no' else f' in {experiment.precision}'}; {clips}, "
+        f"Preset {code(experiment.preset.name)}"
+        f"{'' if experiment.precision == 'no' else f' in {marked(experiment.precision)}'}; "
+        f"{marked(clips)}, "
         f"made of the same {sounds} sounds, which no model was trained on"
         f"{'' if experiment.source.layout != 'rendered' else f' (but on {size.train_sounds:,} others)'}; "
         f"{seed_words(part.seeds)}; "
