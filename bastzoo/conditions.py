@@ -6,14 +6,13 @@ Both are data, without torch, so that an experiment can be planned and a mistake
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
-    PositiveInt,
     field_validator,
     model_serializer,
     model_validator,
@@ -70,17 +69,19 @@ class Condition(BaseModel):
     mirrored: whether half of the training clips have their ears exchanged, and left for right.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     # Records and digests say "heads", as they did before the word was the output heads' alone.
-    listeners: tuple[int, ...] = Field(
-        default=(0,), validation_alias=AliasChoices("listeners", "heads")
+    listeners: tuple[Annotated[int, Field(ge=0, le=10**6)], ...] = Field(
+        default=(0,), validation_alias=AliasChoices("listeners", "heads"), max_length=10_000
     )
-    snr_db: tuple[float | None, ...] = (CLEAN,)
+    snr_db: tuple[Annotated[float, Field(ge=-1000, le=1000)] | None, ...] = Field(
+        default=(CLEAN,), max_length=1_000
+    )
     noise: Noise = "speech"
     duration_ms: float | None = Field(default=None, gt=0, le=500)
     directions: Directions = "grid"
-    sources: tuple[PositiveInt, ...] = (1,)
+    sources: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(default=(1,), max_length=100)
     colour_db: float = Field(default=0.0, ge=0, le=20)
     ear_colour_db: float = Field(default=0.0, ge=0, le=20)
     level_db: float = Field(default=0.0, ge=0, le=20)
@@ -126,9 +127,12 @@ class Condition(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_noise_has_no_kind(cls, values: dict[str, object]) -> dict[str, object]:
+    def _no_noise_has_no_kind(cls, values: Any) -> Any:
         """Two conditions without noise are one, whichever noise they do not have."""
-        if all(snr is None for snr in values.get("snr_db") or (None,)):  # type: ignore[attr-defined]
+        if not isinstance(values, dict):
+            return values
+        ratios = values.get("snr_db") or (None,)
+        if isinstance(ratios, list | tuple) and all(snr is None for snr in ratios):
             return {name: value for name, value in values.items() if name != "noise"}
         return values
 
@@ -188,7 +192,7 @@ class DataSource(BaseModel):
     sounds: a folder of recordings that takes the place of the embedded corpus.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     layout: Layout = "rendered"
     path: str | None = None
@@ -238,7 +242,7 @@ class DataSource(BaseModel):
 def _span(numbers: tuple[int, ...]) -> str:
     """`1-8` for a run of numbers, else all of them."""
     first, last = numbers[0], numbers[-1]
-    if len(numbers) > 1 and numbers == tuple(range(first, last + 1)):
+    if len(numbers) > 1 and all(n == first + i for i, n in enumerate(numbers)):
         return f"{first}-{last}"
     return ", ".join(map(str, numbers))
 

@@ -15,14 +15,17 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bastzoo.bounds import Count, Depth, Name, Natural, Plain, Seed, Size
 from bastzoo.conditions import Condition, DataSource
-from bastzoo.errors import CombinationError, PresetError
+from bastzoo.errors import CombinationError, PresetError, tellable
+from bastzoo.reading import read_text
 from bastzoo.registry import Component, Registry
 
 EXPERIMENT_SCHEMA = 1
 
+_LARGEST_PRESET = 2**20
 ELSEWHERE = "import-"
 """How the data's digest begins of what was trained elsewhere, on data that is not known here."""
 
@@ -35,7 +38,7 @@ COMBINATION_KINDS = (*MODEL_KINDS, "loss")
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Combination(_Frozen):
@@ -104,13 +107,13 @@ class Tasks(_Frozen):
 class ModelSize(_Frozen):
     """Sizes that a preset offers to every backbone; each takes those its signature names."""
 
-    dim: PositiveInt
-    depth: PositiveInt
-    heads: PositiveInt
-    dim_head: PositiveInt
-    mlp_dim: PositiveInt
-    patch: tuple[PositiveInt, PositiveInt]
-    stride: tuple[PositiveInt, PositiveInt]
+    dim: Size
+    depth: Depth
+    heads: Depth
+    dim_head: Size
+    mlp_dim: Size
+    patch: tuple[Depth, Depth]
+    stride: tuple[Depth, Depth]
     dropout: float = Field(ge=0, lt=1)
     embed_dropout: float = Field(ge=0, lt=1)
 
@@ -118,11 +121,11 @@ class ModelSize(_Frozen):
 class DataSize(_Frozen):
     """How many sounds each split holds, and the grid of azimuths they are heard from."""
 
-    train_sounds: PositiveInt
-    validation_sounds: PositiveInt
-    test_sounds: PositiveInt
-    azimuth_step: PositiveInt = 10
-    corpus_seed: int = Field(default=0, ge=0)
+    train_sounds: Size
+    validation_sounds: Size
+    test_sounds: Size
+    azimuth_step: Depth = 10
+    corpus_seed: Seed = 0
 
     @model_validator(mode="after")
     def _whole_circle(self) -> DataSize:
@@ -134,14 +137,14 @@ class DataSize(_Frozen):
 class Recipe(_Frozen):
     """How a model is trained."""
 
-    steps: PositiveInt
-    batch: PositiveInt
-    learning_rate: float = Field(gt=0)
-    weight_decay: float = Field(default=0.01, ge=0)
-    warmup_steps: int = Field(default=0, ge=0)
-    clip_norm: float = Field(default=1.0, gt=0)
-    validate_every: PositiveInt
-    patience: PositiveInt
+    steps: Count
+    batch: Size
+    learning_rate: float = Field(gt=0, le=1e3)
+    weight_decay: float = Field(default=0.01, ge=0, le=1e3)
+    warmup_steps: int = Field(default=0, ge=0, le=10**9, strict=True)
+    clip_norm: float = Field(default=1.0, gt=0, le=1e9)
+    validate_every: Count
+    patience: Count
 
 
 class Preset(_Frozen):
@@ -156,7 +159,7 @@ class Preset(_Frozen):
     model: ModelSize
     data: DataSize
     recipe: Recipe
-    parameters: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    parameters: dict[str, Plain] = Field(default_factory=dict)
 
     def parameters_of(self, component: Component) -> dict[str, Any]:
         """Everything that is fixed for this component: by its record, then by the preset."""
@@ -218,10 +221,10 @@ class Preset(_Frozen):
 class ResolvedComponent(_Frozen):
     """What of a component decides a result."""
 
-    name: str
-    version: int
-    target: str
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    name: Name
+    version: Natural
+    target: Name
+    parameters: Plain = Field(default_factory=dict)
 
     @classmethod
     def of(cls, component: Component, preset: Preset) -> ResolvedComponent:
@@ -237,7 +240,7 @@ class ResolvedComponent(_Frozen):
 class Experiment(_Frozen):
     """A resolved experiment: everything that decides the result of one run, and nothing else."""
 
-    schema_version: int = EXPERIMENT_SCHEMA
+    schema_version: Natural = EXPERIMENT_SCHEMA
     combination: Combination
     components: dict[str, ResolvedComponent]
     environment: str
@@ -246,7 +249,7 @@ class Experiment(_Frozen):
     condition: Condition = Field(default_factory=Condition)
     data_digest: str
     precision: str = "no"
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     tasks: Tasks | None = None
     """For heads with several answers only."""
 
@@ -367,7 +370,9 @@ def load_preset(name: str) -> Preset:
     Raises PresetError, naming the file and the field, when it is unknown or malformed.
     """
     if name in preset_names():
-        text = (resources.files("bastzoo") / "assets" / "presets" / f"{name}.toml").read_text()
+        text = (resources.files("bastzoo") / "assets" / "presets" / f"{name}.toml").read_text(
+            "utf-8"
+        )
         return _parse_preset(text, name=name, source=f"the preset {name!r}")
     path = Path(name)
     if path.suffix != ".toml":
@@ -376,21 +381,22 @@ def load_preset(name: str) -> Preset:
             "or give the path of a .toml file."
         )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, _LARGEST_PRESET)
     except (OSError, UnicodeDecodeError) as error:
-        raise PresetError(f"The preset file {name!r} cannot be read: {error}.") from error
+        why = getattr(error, "strerror", None) or error
+        raise PresetError(f"The preset file {name!r} cannot be read: {why}.") from error
     return _parse_preset(text, name=path.stem, source=f"the preset file {name!r}")
 
 
 def _parse_preset(text: str, *, name: str, source: str) -> Preset:
     try:
         values: Mapping[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise PresetError(f"{source[0].upper()}{source[1:]} is not TOML: {error}.") from error
+    except (ValueError, RecursionError) as error:  # ValueError: also numbers of thousands of digits
+        raise PresetError(f"It is not TOML, {source}: {tellable(str(error))}.") from error
     try:
         return Preset.model_validate({"name": name, **values})
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "the whole"
         more = f" ({error.error_count() - 1} more faults)" if error.error_count() > 1 else ""
-        raise PresetError(f"In {source}, {field}: {first['msg']}{more}.") from error
+        raise PresetError(f"In {source}, {tellable(field)}: {first['msg']}{more}.") from error

@@ -9,20 +9,23 @@ here.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from functools import cache
+from types import FrameType
 from typing import Any
 
 import pluggy
 
 from bastzoo import hookspecs
 from bastzoo.discovery import BUILT_IN, GROUP, Candidate, PluginRecord, candidates
-from bastzoo.errors import PluginError
+from bastzoo.errors import PluginError, tellable
 from bastzoo.registry import Component, Registry, collision_sentence
 
 __all__ = [
@@ -104,6 +107,7 @@ def _warn_once() -> None:
 
 
 _loading = False
+_LONGEST_ERROR = 2_000
 
 
 def load_plugins() -> PluginHost:
@@ -219,19 +223,57 @@ def _call(caller: pluggy.HookCaller, plugin: Any) -> list[Component]:
 def _blame(doing: str) -> Iterator[None]:
     """Turn whatever a plugin's code raises into a PluginError that says what was being done."""
     try:
-        yield
-    except KeyboardInterrupt:
-        raise
+        with _heard_interrupt() as interrupted:
+            yield
     except BaseException as error:  # SystemExit, and the panics of Rust extensions, too
-        message = " ".join(str(error).split())
-        raise PluginError(f"{doing} raised {type(error).__name__}: {message}") from error
+        if isinstance(error, KeyboardInterrupt) and interrupted:
+            raise
+        raise PluginError(f"{doing} raised {type(error).__name__}: {_message(error)}") from error
+
+
+@contextmanager
+def _heard_interrupt() -> Iterator[list[int]]:
+    """Tells the user's Ctrl-C, which is put into the list, from a KeyboardInterrupt that a plugin raises."""
+    heard: list[int] = []
+    usual = signal.default_int_handler
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not usual
+    ):
+        heard.append(0)  # somebody else decides what an interrupt is: let it through
+        yield heard
+        return
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        usual(number, frame)
+
+    signal.signal(signal.SIGINT, hear)
+    try:
+        yield heard
+    finally:
+        if signal.getsignal(signal.SIGINT) is hear:  # unless the plugin has put its own there
+            signal.signal(signal.SIGINT, usual)
+
+
+def _message(error: BaseException) -> str:
+    """What an exception says, if it can."""
+    try:
+        return " ".join(tellable(str(error), _LONGEST_ERROR).split())
+    except BaseException:
+        return "(what it says cannot be shown)"
 
 
 def _traceback(error: BaseException) -> str:
     import traceback  # only a broken plugin pays for it
 
     cause = error.__cause__
-    return "".join(traceback.format_exception(cause)) if cause else ""
+    if cause is None:
+        return ""
+    try:
+        return "".join(traceback.format_exception(cause))
+    except BaseException:  # of an exception that cannot be printed
+        return "".join(traceback.format_tb(cause.__traceback__))
 
 
 # --- Filling the registry ----------------------------------------------------------------------

@@ -135,12 +135,35 @@ def test_a_broken_plugin_registers_nothing_at_all(site: Site) -> None:
 
 
 def test_an_interrupt_is_not_swallowed(site: Site) -> None:
-    site.install_module("patient-ears", "raise KeyboardInterrupt")
+    site.install_module("patient-ears", "import os, signal\nos.kill(os.getpid(), signal.SIGINT)")
     with pytest.raises(KeyboardInterrupt):
         load_plugins()
     site.install_backbones(GOOD, "gru")  # and the next attempt is not refused
     (site.path / "patient_ears.py").write_text("import bastzoo\n# now without\n" * 2)
     assert record(load_plugins(), GOOD).ok
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "raise KeyboardInterrupt",
+        "class Odd(BaseException): pass\nraise Odd",
+        "class Mute(Exception):\n    def __str__(self): raise SystemExit(3)\nraise Mute",
+        "class Mute(Exception):\n    def __str__(self): return 7\nraise Mute",
+        r"raise ValueError('\x1b[2J\u202e')",
+        "raise GeneratorExit",
+    ],
+)
+def test_whatever_a_plugin_raises_at_import_it_is_named_and_the_others_work(
+    site: Site, source: str
+) -> None:
+    site.install_module("strange-ears", source)
+    site.install_backbones(GOOD, "gru")
+    host = load_plugins()
+    assert record(host, GOOD).ok
+    (problem,) = host.problems()
+    assert "strange-ears" in problem
+    assert problem.isprintable()
 
 
 def test_the_built_in_zoo_is_a_plugin_like_any_other(site: Site) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,17 +17,24 @@ import torch
 from bastzoo.bench.track_run import load_run
 from bastzoo.bench.workbench import Workbench
 from bastzoo.engine.evaluation import Answers, Names, score
-from bastzoo.errors import BastzooError, RecordError
+from bastzoo.errors import BastzooError, RecordError, tellable
 from bastzoo.metrics.metric import Metric
 from bastzoo.model import parameter_count
+from bastzoo.reading import MEBIBYTE, read_arrays, read_text
 from bastzoo.records.record import Evaluation, RunRecord, Training
 from bastzoo.records.store import (
     HISTORY_FILE,
     PREDICTIONS_FILE,
+    WEIGHTS_FILE,
     RunStore,
     read_track_record,
     track_files,
 )
+
+_LARGEST, _OF_A_CLIP = 2 * 2**30, 4096
+"""Bytes of predictions that are unpacked: a clip has some 60, and 4 for each class of a head."""
+_LARGER = 4
+_LARGEST_HISTORY = 64 * MEBIBYTE
 
 # Metrics are recomputed on another machine than they were made on: sums may end in another digit.
 _RELATIVE, _ABSOLUTE = 1e-6, 1e-6
@@ -72,15 +81,16 @@ def twice(store: RunStore) -> dict[str, list[str]]:
 
 
 def _predictions(record: RunRecord, path: Path, metrics: Sequence[Metric]) -> Iterator[str]:
-    assert record.evaluation is not None
-    if not path.is_file():
+    if record.evaluation is None:  # a model from elsewhere, not tested yet
+        return
+    if not os.path.lexists(path):
         yield f"{path.name} is missing"
         return
+    most = min(_LARGEST, MEBIBYTE + record.evaluation.clips * _OF_A_CLIP)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            answers = Answers.of_arrays({name: arrays[name] for name in arrays.files})
-    except Exception as error:  # zip, npy and our own class each refuse in their own way
-        yield f"{path.name} cannot be read ({error})"
+        answers = Answers.of_arrays(read_arrays(path, most))
+    except (OSError, ValueError, TypeError) as error:
+        yield f"{path.name} cannot be read ({tellable(str(getattr(error, 'strerror', None) or error))})"
         return
     lengths = {len(answers.directions), len(answers.targets), len(answers.sounds)}
     if len(lengths) > 1 or answers.clips != record.evaluation.clips:
@@ -89,7 +99,7 @@ def _predictions(record: RunRecord, path: Path, metrics: Sequence[Metric]) -> It
     try:
         found = score(answers, _split(record.evaluation, answers), metrics)
     except Exception as error:
-        yield f"no metrics can be computed from {path.name} ({error})"
+        yield f"no metrics can be computed from {path.name} ({tellable(str(error))})"
         return
     yield from (
         f"{where} is {then} in the record and {now} when computed again from {path.name}"
@@ -153,10 +163,10 @@ def _differing(where: str, then: Any, now: Any) -> Iterator[tuple[str, Any, Any]
 
 def _history(training: Training, path: Path) -> Iterator[str]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            steps = [int(float(row["step"])) for row in csv.DictReader(file)]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        yield f"{path.name} cannot be read ({type(error).__name__})"
+        text = read_text(path, _LARGEST_HISTORY)
+        steps = [int(float(row["step"])) for row in csv.DictReader(io.StringIO(text, newline=""))]
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
+        yield f"{path.name} cannot be read ({getattr(error, 'strerror', None) or type(error).__name__})"
         return
     if not steps or steps[-1] != training.steps or training.best_step not in steps:
         yield (
@@ -166,6 +176,24 @@ def _history(training: Training, path: Path) -> Iterator[str]:
 
 
 def _weights(record: RunRecord, path: Path, workbench: Workbench) -> Iterator[str]:
+    assert record.experiment is not None
+    try:
+        # What a stranger's record asks for must not fill the memory: first as shapes, without values.
+        with torch.device("meta"):
+            shapes = workbench.build(record.experiment).state_dict()
+        asked = sum(value.numel() * value.element_size() for value in shapes.values())
+        if (path / WEIGHTS_FILE).is_file() and asked > _LARGER * (
+            path / WEIGHTS_FILE
+        ).stat().st_size:
+            yield f"{WEIGHTS_FILE} is far too small for the model of the record"
+            return
+    except BastzooError as error:
+        yield str(error).rstrip(".")
+        return
+    except (
+        Exception
+    ):  # a component that cannot be built without values: it is built with them below
+        pass
     try:
         model = load_run(path, record, workbench=workbench)
     except BastzooError as error:

@@ -28,10 +28,12 @@ from bastzoo.boards.tables import (
     PAPER_COLUMNS,
     TEXT_COLUMNS,
     again,
+    code,
     commands,
     data_words,
     degrees,
     markdown,
+    marked,
     origins,
     paragraph,
     protocols,
@@ -94,18 +96,18 @@ def render_leaderboard(
     title: str = "Leaderboard",
     layout: ColumnChoice = USUAL,
     *,
-    marked: Collection[str] = (),
+    highlighted: Collection[str] = (),
 ) -> str:
     """Write the leaderboard of finished runs: one part for each environment, preset and data set.
 
     Results of different data, presets or protocols are never ranked together, nor are those of an
     older version of a component with those of a newer one.
 
-    marked: keys of runs whose rows are marked, where others stand beside them.
+    highlighted: keys of runs whose rows are marked, where others stand beside them.
     """
     lines = [f"# {title}", ""]
     found = list(records)
-    mine = to_mark(found, marked)
+    mine = to_mark(found, highlighted)
     if mine:
         lines += [MARKED, ""]
     for part in parts_of(found):
@@ -180,8 +182,9 @@ def introduction(part: RunPart) -> list[str]:
     experiment, evaluation, protocol = part.example
     rooms = ", ".join(evaluation.by_room)
     return [
-        f"Environment {experiment.environment} ({rooms}), preset `{experiment.preset.name}`"
-        f"{'' if experiment.precision == 'no' else f' in {experiment.precision}'}, "
+        f"Environment {marked(experiment.environment)} ({marked(rooms)}), "
+        f"preset {code(experiment.preset.name)}"
+        f"{'' if experiment.precision == 'no' else f' in {marked(experiment.precision)}'}, "
         f"{evaluation.clips:,} test clips: {data_words(experiment, evaluation, part.notes)}; "
         f"{seed_words(part.seeds)}; {protocols(protocol)}. "
         "AD is the mean angular distance, in degrees.",

@@ -9,6 +9,7 @@ from typing import Any
 from tabulate import tabulate
 
 from bastzoo.boards.statistics import STATISTICS_PROTOCOL
+from bastzoo.errors import tellable
 from bastzoo.experiment import Experiment
 from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
 
@@ -16,6 +17,8 @@ from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
 MODELS = {"mamba": "BAST-Mamba", "vanilla": "BAST", "swin": "BAST-Swin"}
 LOSSES = {"MIX": "Hybrid", "MIX-EXACT": "Hybrid, exact", "AD-EXACT": "AD, exact"}
 INTEGRATIONS = {"ADD": "Add.", "SUB": "Sub.", "CONCAT": "Concat."}
+
+_LONGEST_WORDS, _LONGEST_COMMAND = 2_000, 20_000
 
 PAPER_COLUMNS = ["Model", "Loss", "Integ.", "AD"]
 TEXT_COLUMNS = frozenset({"Model", "Loss", "Integ.", "Method", "Trained on", "Why"})
@@ -71,7 +74,7 @@ def data_words(
                 f". Trained on {notes['train_sounds']:,} other sounds, "
                 f"{notes.get('validation_sounds', 0):,} held out for validation"
             )
-        return f"{tested} sounds of recorded data (`{source.path}`), {what}{trained}"
+        return f"{tested} sounds of recorded data ({code(source.path or '')}), {what}{trained}"
     words = [f"{tested} sounds that no model was trained on"]
     if experiment.condition.directions == "grid":
         step, heard = size.azimuth_step, len(evaluation.by_azimuth)
@@ -84,14 +87,14 @@ def data_words(
         words.append(_listener_words(source.own_listeners))
     if source.test_listeners:
         words.append(f"tested with {_listener_words(source.test_listeners)}")
-    corpus = f" of `{source.sounds}`" if source.sounds else ""
+    corpus = f" of {code(source.sounds)}" if source.sounds else ""
     trained = "" if source.sounds else f"{size.train_sounds:,} "
     return f"{', '.join(words)}. Trained on {trained}other sounds{corpus}"
 
 
 def _listener_words(names: Sequence[str]) -> str:
     plural = "s" if len(names) > 1 else ""
-    return f"listener{plural} {', '.join(f'`{name}`' for name in names)}"
+    return f"listener{plural} {', '.join(map(code, names))}"
 
 
 def protocols(measured: int) -> str:
@@ -118,11 +121,11 @@ def again(
     return [
         "## How to make this table again",
         "",
-        *[f"    {command}" for command in commands(records)],
+        *[f"    {tellable(command, _LONGEST_COMMAND)}" for command in commands(records)],
         "",
         *paragraph(*explained, "Measured on:"),
         "",
-        *sorted(f"- {_origin_words(origin)}" for origin in origins(records)),
+        *sorted(f"- {marked(_origin_words(origin))}" for origin in origins(records)),
         "",
     ]
 
@@ -175,6 +178,21 @@ def paragraph(*sentences: str) -> list[str]:
     return textwrap.wrap(" ".join(sentences), width=96, break_on_hyphens=False)
 
 
+_MARKED = str.maketrans(
+    {"<": "&lt;", ">": "&gt;", **{letter: f"\\{letter}" for letter in "\\|[]`"}}
+)
+
+
+def marked(text: str) -> str:
+    """A stranger's words as markdown shows them: no table, link, picture or HTML comes of them."""
+    return tellable(text, _LONGEST_WORDS).translate(_MARKED)
+
+
+def code(text: str) -> str:
+    """A stranger's words as code."""
+    return f"`{tellable(text).replace('`', chr(39))}`"
+
+
 def markdown(
     table: Sequence[Sequence[object]],
     columns: Sequence[str],
@@ -183,8 +201,8 @@ def markdown(
     """A markdown table; the columns that hold `text` to the left, figures to the right."""
     align = ["left" if column in text else "right" for column in columns]
     return tabulate(
-        [[str(cell) for cell in line] for line in table],
-        headers=list(columns),
+        [[marked(str(cell)) for cell in line] for line in table],
+        headers=[marked(column) for column in columns],
         tablefmt="pipe",
         colalign=align,
         disable_numparse=True,

@@ -12,9 +12,11 @@ from bastzoo.boards.tables import (
     MARKED,
     TEXT_COLUMNS,
     again,
+    code,
     commands,
     degrees,
     markdown,
+    marked,
     origins,
     paragraph,
     percent,
@@ -26,18 +28,18 @@ from bastzoo.records.record import TrackRecord
 
 
 def render_track(
-    records: Iterable[TrackRecord], question: str = "", *, marked: Collection[str] = ()
+    records: Iterable[TrackRecord], question: str = "", *, highlighted: Collection[str] = ()
 ) -> str:
     """Write the leaderboard of one track: a part for each preset and for each set of test clips.
 
     Results of different clips, presets, versions of the track or of the protocol are never ranked
     together, nor are those of an older version of a component with those of a newer one.
 
-    marked: keys of runs whose rows are marked, where others stand beside them.
+    highlighted: keys of runs whose rows are marked, where others stand beside them.
     """
     found = list(records)
-    mine = to_mark(found, marked)
-    lines = [f"# Track {min(record.track for record in found)}", ""]
+    mine = to_mark(found, highlighted)
+    lines = [f"# Track {marked(min(record.track for record in found))}", ""]
     if question:
         lines += [question, ""]
     if mine:
@@ -175,7 +177,7 @@ def _what_and_where(part: TrackPart) -> list[str]:
             "Trained on",
             *(head for head, _, _ in figures),
         ]
-        lines += [f"Tested on {label}:", "", markdown(table, headers), ""]
+        lines += [f"Tested on {marked(label)}:", "", markdown(table, headers), ""]
     return [*lines, *paragraph(_ABOUT_SOURCES if several else _ABOUT_TASKS), ""]
 
 
@@ -215,8 +217,9 @@ def introduction(part: TrackPart) -> list[str]:
         clips = "test clips: " + ", ".join(f"{n:,} ({label})" for label, n in counts.items())
     sounds = len(record.cases[0].evaluation.by_sound["sounds"])
     return [
-        f"Preset `{experiment.preset.name}`"
-        f"{'' if experiment.precision == 'no' else f' in {experiment.precision}'}; {clips}, "
+        f"Preset {code(experiment.preset.name)}"
+        f"{'' if experiment.precision == 'no' else f' in {marked(experiment.precision)}'}; "
+        f"{marked(clips)}, "
         f"made of the same {sounds} sounds, which no model was trained on"
         f"{'' if experiment.source.layout != 'rendered' else f' (but on {size.train_sounds:,} others)'}; "
         f"{seed_words(part.seeds)}; "

@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from bastzoo import __version__
-from bastzoo.errors import BastzooError
+from bastzoo.errors import BastzooError, tellable
 
 COMMANDS = {
     "predict": (
@@ -91,6 +91,7 @@ COMMANDS = {
 
 FAILURE = 1  # usage or set-up; a command whose runs failed exits with 2 itself (design.md 8)
 INTERRUPTED = 130
+_LONGEST_LINE = 20_000
 
 _FILE_PROBLEMS = {
     errno.ENOSPC: "there is no space left on the device",
@@ -161,7 +162,7 @@ def main(args: Sequence[str] | None = None) -> int:
             error.show()
             return FAILURE
         except BastzooError as error:
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"Error: {_spelled(str(error))}", err=True)
             return error.exit_code
         except BrokenPipeError:  # `| head`, or a terminal that was closed: nobody reads any more
             return _output_closed()
@@ -182,6 +183,11 @@ def main(args: Sequence[str] | None = None) -> int:
                 _output_closed()
             return 128 + int(getattr(error, "signal", 2))
     return result if isinstance(result, int) else 0
+
+
+def _spelled(text: str) -> str:
+    """A message with what a stranger's words in it would write elsewhere on the terminal spelled out."""
+    return "\n".join(tellable(line, _LONGEST_LINE) for line in text.split("\n"))
 
 
 def _output_closed() -> int:
@@ -205,7 +211,7 @@ def _user_facing_output() -> Iterator[None]:
             message: Warning | str, category: type[Warning], *where: Any, **more: Any
         ) -> None:
             if category.__module__.partition(".")[0] == "bastzoo":
-                click.echo(f"Warning: {message}", err=True)
+                click.echo(f"Warning: {_spelled(str(message))}", err=True)
             else:
                 show(message, category, *where, **more)
 

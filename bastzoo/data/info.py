@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ import numpy as np
 
 from bastzoo.acoustics import SAMPLE_RATE
 from bastzoo.acoustics.sounds import SPLITS
+from bastzoo.cores import available_cores
 from bastzoo.data.batches import Counted
 from bastzoo.data.recorded.audio import read_recording
 from bastzoo.data.recorded.faults import Faults
@@ -72,7 +72,7 @@ def describe_recorded(
     faults.extend(index.faults)
     found: list[_Clip | None] = []
     rates: Counter[str] = Counter()
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(4, available_cores())) as pool:
         rows = iter(range(len(index)))
         # A bounded look-ahead: results of a large set must not pile up before they are looked at.
         while chunk := list(islice(rows, _AHEAD)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import os
 import platform
 import resource
 import shlex
@@ -18,6 +17,7 @@ from pathlib import Path
 import torch
 
 from bastzoo import __version__
+from bastzoo.cores import available_cores
 from bastzoo.discovery import BUILT_IN
 from bastzoo.ops.selective_scan.choice import implementation_for
 from bastzoo.records.record import Provenance
@@ -110,13 +110,6 @@ def processor() -> str:
     except OSError:
         pass
     return f"{name}, {available_cores()} cores"
-
-
-def available_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def device_name(device: torch.device) -> str:

@@ -3,32 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
+from bastzoo.bounds import Amount, Angle, Finite, Name, Natural, Plain, Text, Whole
 from bastzoo.conditions import Condition, DataSource
-from bastzoo.experiment import DataSize, Experiment, ResolvedComponent, digest
+from bastzoo.experiment import (
+    COMBINATION_KINDS,
+    DataSize,
+    Experiment,
+    ResolvedComponent,
+    digest,
+)
 
 PROTOCOL_VERSION = 1
 RECORD_SCHEMA = 1
 """Raised when a record of the new form cannot be read by the old code."""
 
 
+Key = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+"""The key of a run: folders and claims are called by it."""
+Figures = dict[Name, Finite | Whole | None]
+
+_ANGLES = ("ad_mean", "ad_median", "ad_p90", "lateral_error", "folded_ad")
+_SHARES = ("acc_5", "acc_10", "acc_20", "front_back_rate", "left_right_rate", "class_accuracy")
+_ROUNDING = 1e-6
+_OF_A_CLASS = ("clips", "precision", "recall", "f1", "ad_mean")
+
+
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class BaselineExperiment(_Strict):
     """What decides the result of a baseline: the method, the data, and how many clips it is fitted on."""
 
     component: ResolvedComponent
-    environment: str
+    environment: Name
     data: DataSize
     source: DataSource = Field(default_factory=DataSource)
     condition: Condition = Field(default_factory=Condition)
-    data_digest: str
-    fit_clips: int
+    data_digest: Name
+    fit_clips: Natural
 
     @property
     def key(self) -> str:
@@ -47,11 +64,11 @@ class Definition(_Strict):
     version: of the definition. of_head: whether it is of something that only some heads answer.
     """
 
-    words: str
-    definition: str
-    unit: str = ""
+    words: Name
+    definition: Text
+    unit: Name = ""
     better: Literal["lower", "higher", ""] = "lower"
-    version: int = 1
+    version: Natural = 1
     of_head: bool = False
 
 
@@ -62,16 +79,51 @@ class Evaluation(_Strict):
     definitions: what figures mean that the first records did not have, or had by another definition.
     """
 
-    environment: str
-    split: str = "test"
-    clips: int
-    metrics: dict[str, float | int | None]
-    by_room: dict[str, dict[str, float | int | None]]
-    by_azimuth: list[dict[str, float | int | None]]
-    by_sound: dict[str, list[Any]]
-    by_class: dict[str, dict[str, float | int | None]] | None = None
-    confusion: list[list[int]] | None = None
-    definitions: dict[str, Definition] = Field(default_factory=dict)
+    environment: Name
+    split: Name = "test"
+    clips: Natural
+    metrics: Figures
+    by_room: dict[Name, Figures]
+    by_azimuth: list[Figures]
+    by_sound: dict[Name, list[Any]]
+    by_class: dict[Name, Figures] | None = None
+    confusion: list[list[Natural]] | None = None
+    definitions: dict[Name, Definition] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Evaluation:
+        if self.metrics.get("ad_mean") is None:
+            raise ValueError("metrics has no ad_mean")
+        for figures in (self.metrics, *self.by_room.values()):
+            _check_range(figures, _ANGLES, 180.0)
+            _check_range(figures, _SHARES, 1.0)
+        self._check_sounds()
+        if self.by_class is not None:
+            if any(name not in row for row in self.by_class.values() for name in _OF_A_CLASS):
+                raise ValueError(f"by_class lacks one of {', '.join(_OF_A_CLASS)}")
+            lines = [len(self.by_class)] * len(self.by_class)
+            if self.confusion is not None and [*map(len, self.confusion)] != lines:
+                raise ValueError("confusion has not a row and a column for every class")
+        return self
+
+    def _check_sounds(self) -> None:
+        """Every sound has an id, and a figure in each of the other lists."""
+        for name in ("sounds", "ad_mean", "clips"):
+            if name not in self.by_sound:
+                raise ValueError(f"by_sound has no {name}")
+        if len({len(values) for values in self.by_sound.values()}) > 1:
+            raise ValueError("by_sound has not one value for every sound")
+        for name, values in self.by_sound.items():
+            if name == "sounds":
+                good = all(isinstance(value, str) for value in values)
+            else:
+                most = {"ad_mean": 180.0 + _ROUNDING}.get(name, 1e15)
+                least = {"ad_mean": 0.0, "clips": 0.0}.get(name, -1e15)
+                good = all(
+                    type(value) in (int, float) and least <= value <= most for value in values
+                )
+            if not good:
+                raise ValueError(f"by_sound holds a value under {name} that it cannot have")
 
     @model_serializer(mode="wrap")
     def _as_before(self, form: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
@@ -82,46 +134,54 @@ class Evaluation(_Strict):
         return found
 
 
+def _check_range(figures: Figures, names: tuple[str, ...], most: float) -> None:
+    """Raise ValueError for a figure that its definition cannot give."""
+    for name in names:
+        value = figures.get(name)
+        if value is not None and not 0 <= value <= most + _ROUNDING:
+            raise ValueError(f"{name} is {value:g}, out of 0 to {most:g}")
+
+
 class Training(_Strict):
     """How training went; the history of losses lies beside the record, in `history.csv`."""
 
-    steps: int
-    best_step: int
-    best_validation_ad: float
-    seconds: float
+    steps: Natural
+    best_step: Natural
+    best_validation_ad: Angle
+    seconds: Amount
     stopped_early: bool
 
 
 class Cost(_Strict):
     """What a clip costs, measured at batch 1 with the frontend; see `engine.evaluation.cost`."""
 
-    parameters: int
-    macs: int
-    latency_p50_ms: float
-    latency_p95_ms: float
-    real_time_factor: float
+    parameters: Natural
+    macs: Annotated[int, Field(ge=0, le=10**18)]
+    latency_p50_ms: Amount
+    latency_p95_ms: Amount
+    real_time_factor: Amount
 
 
 class Provenance(_Strict):
     """Where a record comes from. Nothing in here decides the result."""
 
-    created: str
-    command: str
-    versions: dict[str, str]
-    commit: str | None
-    platform: str
-    processor: str
-    device: str
-    threads: int
-    scan: str
-    seconds: float
-    peak_memory_mb: float
+    created: Name
+    command: Text
+    versions: dict[Name, Name]
+    commit: Name | None
+    platform: Name
+    processor: Name
+    device: Name
+    threads: Natural
+    scan: Name
+    seconds: Amount
+    peak_memory_mb: Amount
 
 
 class Failure(_Strict):
     """Why a run failed."""
 
-    error: str
+    error: Name
     message: str
     traceback: str
 
@@ -130,13 +190,23 @@ class _OfAnExperiment(_Strict):
     """What every record says: which experiment, of a model or of a baseline, and where it was made."""
 
     schema_version: Literal[1] = 1
-    protocol_version: int = PROTOCOL_VERSION
-    key: str
+    protocol_version: Natural = PROTOCOL_VERSION
+    key: Key
     experiment: Experiment | None = None
     baseline: BaselineExperiment | None = None
     training: Training | None = None
     cost: Cost | None = None
     provenance: Provenance
+
+    @model_validator(mode="after")
+    def _is_of_something(self) -> _OfAnExperiment:
+        if (self.experiment is None) == (self.baseline is None):
+            raise ValueError("it is of one experiment or of one baseline, and says neither or both")
+        if self.experiment is not None:
+            missing = [k for k in COMBINATION_KINDS if k not in self.experiment.components]
+            if missing:
+                raise ValueError(f"the experiment has no component of the kind {missing[0]}")
+        return self
 
     @property
     def tested(self) -> Experiment | BaselineExperiment:
@@ -170,15 +240,28 @@ class RunRecord(_OfAnExperiment):
     status: Literal["finished", "failed"]
     evaluation: Evaluation | None = None
     failure: Failure | None = None
-    notes: dict[str, Any] = Field(default_factory=dict)
+    notes: Plain = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_what_its_status_says(self) -> RunRecord:
+        if (self.status == "failed") != (self.failure is not None):
+            raise ValueError("a run that failed has a failure, and no other has one")
+        # A model from elsewhere is a run without a test of its own.
+        was_tested = self.baseline is not None or self.training is not None
+        if self.status == "finished" and was_tested and self.evaluation is None:
+            raise ValueError("a run that finished has an evaluation")
+        for name, value in self.notes.items():
+            if name.endswith("_sounds") and (type(value) is not int or value < 0):
+                raise ValueError(f"the note {name} is no number of sounds")
+        return self
 
 
 class CaseResult(_Strict):
     """What came out of one case of a track, and what was heard in it."""
 
-    label: str
+    label: Name
     condition: Condition
-    data_digest: str
+    data_digest: Name
     evaluation: Evaluation
 
 
@@ -188,9 +271,9 @@ class TrackRecord(_OfAnExperiment):
     `key`, `experiment`, `training` and `cost` are those of the run; `provenance` is the test's own.
     """
 
-    track: str
-    track_version: int
-    cases: list[CaseResult]
+    track: Name
+    track_version: Natural
+    cases: list[CaseResult] = Field(min_length=1)
 
     @property
     def test_digest(self) -> str:

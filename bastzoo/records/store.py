@@ -208,8 +208,8 @@ def _of_its_folder(read: Callable[[Path], Record]) -> Callable[[Path], Record]:
         found = _NAMED_BY_KEY.fullmatch(path.parent.name)
         if found is None or found[1] != record.key:
             raise RecordError(
-                f"The record {tellable(str(path))!r} is of the run {record.key}, and the name of its folder "
-                "does not end so; rename the folder as it was, or remove it."
+                f"{tellable(str(path.parent))}: the folder should be called {tellable(record.name)}, after "
+                "the run whose record is in it; rename it so, or remove it."
             )
         return record
 
@@ -324,7 +324,7 @@ def _fault(path: Path, text: bytes, error: ValidationError) -> str:
     version = values.get("schema_version")
     if isinstance(version, int) and version > RECORD_SCHEMA:
         return (
-            f"{what} was written by a newer bastzoo (schema {tellable(f'{version:.0f}', 20)}, this one "
+            f"{what} was written by a newer bastzoo (schema {tellable(str(version), 20)}, this one "
             f"reads up to {RECORD_SCHEMA}); update bastzoo to use it."
         )
     where = tellable(".".join(map(str, fault["loc"]))) or "the whole"

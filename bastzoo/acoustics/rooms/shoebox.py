@@ -5,7 +5,6 @@ double precision, because pyroomacoustics keeps its images in single precision, 
 differ between machines and would reach the clips; a test compares the two image by image.
 """
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
 from bastzoo.acoustics.listeners.listener import Listener
+from bastzoo.cores import available_cores
 from bastzoo.errors import DataError
 
 SPEED_OF_SOUND = 343.0
@@ -105,7 +105,7 @@ def binaural_responses(room: Room, listener: Listener, directions: np.ndarray) -
     spectra = np.fft.rfft(listener.responses, length)
     one = partial(_reverberant, room, listener, spectra, length, wall_reflection(room))
     # numpy and scipy release the interpreter's lock where the time goes, so threads help.
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
+    with ThreadPoolExecutor(min(available_cores(), 8)) as pool:
         return np.stack(list(pool.map(one, directions)))
 
 

@@ -151,12 +151,12 @@ class GridRun:
                 found = [r for r in on_tracks if r.track == track.name]
                 path = self.store.folder / f"leaderboard-{track.name}.md"
                 write_text(path, render_track(found, track.question))
-                tables.append(render_track(found, track.question, marked=mine))
+                tables.append(render_track(found, track.question, highlighted=mine))
         elif any(record.experiment for record in self.results.records if record.key in mine):
             records, _ = self.store.records()
             finished = [record for record in records if record.status == "finished"]
             write_text(self.store.folder / "leaderboard.md", render_leaderboard(finished))
-            tables.append(render_leaderboard(finished, marked=mine))
+            tables.append(render_leaderboard(finished, highlighted=mine))
         return tables
 
     def _experiments(self) -> dict[str, Experiment]:

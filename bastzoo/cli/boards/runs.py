@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bastzoo.cli.options import Command, as_json
+from bastzoo.errors import tellable
 
 if TYPE_CHECKING:
     from bastzoo.records.listing import Listed
@@ -119,7 +120,7 @@ def show(run: str, out: str, json_: bool) -> None:
         click.echo(json.dumps({**state, "record": record}, indent=1))
         return
     if found.status == "stale":
-        click.echo(f"This run is stale: {found.remark}.\n")
+        click.echo(f"This run is stale: {tellable(found.remark)}.\n")
     print_run(found.record, found.path, as_json=False)
     print_details(found.record, found.path)
 
@@ -138,7 +139,7 @@ def rm(run: tuple[str, ...], out: str, yes: bool, dry_run: bool, **chosen: tuple
     """
     from bastzoo.cli.terminal.progress import say
     from bastzoo.records.claims import Claims
-    from bastzoo.records.store import RunStore
+    from bastzoo.records.store import RunStore, in_sentences
 
     store = RunStore(out)
     found = _chosen(store, run, chosen, "removed")
@@ -157,17 +158,20 @@ def rm(run: tuple[str, ...], out: str, yes: bool, dry_run: bool, **chosen: tuple
         return
     if not yes:
         click.confirm(f"Remove {count} from {out}, with weights and predictions?", abort=True)
-    claims = Claims(store.folder)
+    claims, removed = Claims(store.folder), 0
     for one in found:
-        claim = claims.acquire(one.key)
+        with in_sentences(store.folder):
+            claim = claims.acquire(one.key)
         if claim is None:  # somebody has begun it while we were asking
             say(f"{_name(one)} is left alone: somebody works on it now.")
             continue
         with claim:
+            claim.check()
             if one.path is not None:
                 store.remove(one.path)
-            claims.clear(one.key)
-    click.echo(f"Removed {count}.")
+            claims.clear(one.key, claim)
+        removed += 1
+    click.echo(f"Removed {removed} run{'s' * (removed != 1)}.")
 
 
 @runs.command()
@@ -216,9 +220,9 @@ def verify(
         results.append({"run": one.path.name, "status": one.status, "faults": faults})
         if not json_:
             for fault in faults:
-                click.echo(f"{one.path.name}: {fault}.")
+                click.echo(f"{_name(one)}: {fault}.")
             if stale:
-                click.echo(f"{one.path.name}: stale ({one.remark}).")
+                click.echo(f"{_name(one)}: stale ({tellable(one.remark)}).")
     broken = sum(bool(result["faults"]) for result in results) + len(unreadable)
     if json_:
         echo_json({"runs": results, "unreadable": unreadable})
@@ -284,8 +288,8 @@ def _is_named(run: Listed, name: str, store: RunStore) -> bool:
 
 def _name(run: Listed) -> str:
     if run.path is not None:
-        return run.path.name
-    return f"{run.tested} ({run.key})" if run.tested is not None else run.key
+        return tellable(run.path.name)
+    return tellable(f"{run.tested} ({run.key})") if run.tested is not None else run.key
 
 
 def _line(run: Listed) -> list[str]:

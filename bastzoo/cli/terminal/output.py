@@ -7,13 +7,20 @@ from typing import Any
 
 import click
 
+from bastzoo.errors import tellable
 from bastzoo.plugins import PluginHost
+
+LONGEST_CELL = 2_000
 
 
 def table(rows: Sequence[Sequence[str]], *, indent: int = 2, gap: int = 2) -> Iterator[str]:
-    """Lines of a table with aligned columns and nothing behind the last filled one."""
+    """Lines of a table with aligned columns and nothing behind the last filled one.
+
+    Cells may come from a stranger's record: what would write elsewhere on the terminal is spelled out.
+    """
     if not rows:
         return
+    rows = [[tellable(cell, LONGEST_CELL) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -30,7 +37,7 @@ def echo_json(value: Any) -> None:
 def echo_problems(host: PluginHost) -> None:
     """Print one sentence on stderr for each broken, contested or slow plugin."""
     for problem in host.problems():
-        click.echo(f"Warning: {problem}", err=True)
+        click.echo(f"Warning: {tellable(problem, LONGEST_CELL)}", err=True)
 
 
 def collisions_as_data(host: PluginHost) -> list[dict[str, Any]]:

@@ -13,6 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+from bastzoo.errors import tellable
+
+_LONGEST_LINE = 20_000
+
 if TYPE_CHECKING:
     from bastzoo.data.recorded.convert import ConversionState
 
@@ -178,8 +182,9 @@ class FetchProgress:
 
 
 def say(text: str) -> None:
-    """A line on standard error."""
-    standard_error().print(text, markup=False)
+    """Lines on standard error; what a stranger's words would write elsewhere is spelled out."""
+    told = "\n".join(tellable(line, _LONGEST_LINE) for line in text.split("\n"))
+    standard_error().print(told, markup=False)
 
 
 def warn(sentences: Iterable[str]) -> None:

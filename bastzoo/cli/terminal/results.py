@@ -10,6 +10,7 @@ import click
 from tabulate import tabulate
 
 from bastzoo.cli.terminal.output import table
+from bastzoo.errors import tellable
 
 if TYPE_CHECKING:
     from bastzoo.bench.workbench import Workbench
@@ -59,7 +60,7 @@ def print_run(record: RunRecord, path: Path | None, *, as_json: bool) -> None:
         click.echo(record.model_dump_json(indent=1))
         return
     if record.failure is not None:
-        click.echo(f"The run failed: {record.failure.message}", err=True)
+        click.echo(f"The run failed: {tellable(record.failure.message, 2_000)}", err=True)
         click.echo(f"Its record, with the traceback, is in {path}", err=True)
         return
     if record.evaluation is not None:
@@ -70,8 +71,8 @@ def print_run(record: RunRecord, path: Path | None, *, as_json: bool) -> None:
         click.echo(
             f"\n{record.cost.parameters:,} parameters, {record.cost.macs / 1e6:.1f} M MACs a clip, "
             f"{record.cost.latency_p50_ms:.1f} ms at batch 1; trained {record.training.steps} steps "
-            f"in {record.training.seconds:.0f} s on {record.provenance.device} "
-            f"({record.provenance.threads} threads, {record.provenance.scan} scan)"
+            f"in {record.training.seconds:.0f} s on {tellable(record.provenance.device)} "
+            f"({record.provenance.threads} threads, {tellable(record.provenance.scan)} scan)"
         )
     click.echo(f"Run: {path}")
 
@@ -140,7 +141,7 @@ def print_tracks(name: str, found: list[TrackRecord], *, as_json: bool) -> None:
     for record in found:
         if len(record.cases) > 1:
             cases = {case.label: case.evaluation for case in record.cases}
-            click.echo("\n" * bool(alone) + f"Track {record.track}")
+            click.echo("\n" * bool(alone) + f"Track {tellable(record.track)}")
             _print_metrics(name, cases, rooms=False)
 
 
@@ -148,18 +149,22 @@ def _print_metrics(name: str, evaluations: dict[str, Evaluation], *, rooms: bool
     """Metrics side by side, a column an evaluation and, with `rooms`, each of its rooms."""
     columns: dict[str, dict[str, float | int | None]] = {}
     for label, evaluation in evaluations.items():
-        columns[label] = evaluation.metrics
+        columns[tellable(label)] = evaluation.metrics
         if rooms and len(evaluation.by_room) > 1:
             for room, metrics in evaluation.by_room.items():
-                columns[f"{label}: {room}"] = metrics
+                columns[tellable(f"{label}: {room}")] = metrics
     told = {k: d for e in evaluations.values() for k, d in e.definitions.items()}
-    own = [(key, figure.words, figure.unit) for key, figure in told.items() if key not in _KNOWN]
+    own = [
+        (key, tellable(figure.words), tellable(figure.unit, 20))
+        for key, figure in told.items()
+        if key not in _KNOWN
+    ]
     rows = [
         [words, *(_value(metrics.get(key), unit) for metrics in columns.values())]
         for key, words, unit in (*_METRICS[:-1], *own, _METRICS[-1])
         if any(metrics.get(key) is not None for metrics in columns.values())
     ]
-    clips = ", ".join(f"{e.clips} clips of {label}" for label, e in evaluations.items())
+    clips = ", ".join(f"{e.clips} clips of {tellable(label)}" for label, e in evaluations.items())
     click.echo(f"{name}, tested on {clips}\n")
     click.echo(tabulate(rows, headers=["", *columns], stralign="right", disable_numparse=True))
 
@@ -171,7 +176,7 @@ def _print_classes(evaluation: Evaluation) -> None:
     rows = [
         [
             str(number),
-            name,
+            tellable(name),
             str(figures["clips"]),
             *(_value(figures[key], "%") for key in ("precision", "recall", "f1")),
             _value(figures["ad_mean"], "°"),
@@ -194,7 +199,10 @@ def _print_calibration(evaluation: Evaluation) -> None:
         return
     levels = range(10, 100, 10)
     said = ["believed", *(f"{level} %" for level in levels)]
-    found = ["found", *(_value(evaluation.metrics[f"coverage_{level}"], "%") for level in levels)]
+    found = [
+        "found",
+        *(_value(evaluation.metrics.get(f"coverage_{level}"), "%") for level in levels),
+    ]
     click.echo(
         "\nCalibration: how often the true direction lies within the caps around the answers:\n"
     )

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Shaped
 
+from bastzoo.cores import available_cores
 from bastzoo.errors import DataError
 from bastzoo.ops.fingerprint import fingerprint
 
@@ -110,7 +111,7 @@ class FeatureCache:
             part = rows[number * PART : (number + 1) * PART]
             return np.array_equal(fingerprint(part), self.fingerprints[number])
 
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(available_cores()) as pool:
             whole = list(pool.map(is_whole, range(len(self.fingerprints))))
         if not all(whole):
             raise DamagedCacheError(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bastzoo.cores import available_cores
 from bastzoo.data.recorded.cache import (
     CLIPS_FILE,
     FEATURES_FILE,
@@ -88,7 +89,7 @@ def convert(
     root = cache or default_cache()
     module = frontend.build().eval() if index.kind == "bast" else None
     conversion = Conversion(index, frontend, module, dtype, fit)
-    workers = workers or os.cpu_count() or 1
+    workers = workers or available_cores()
     with _sentences(root):
         found = _obtain(root, conversion, workers, report)
         wrong = _what_is_wrong(conversion, found)
