@@ -19,6 +19,7 @@ from bastzoo.boards.tables import (
     PAPER_COLUMNS,
     TEXT_COLUMNS,
     again,
+    answers_words,
     commands,
     data_words,
     degrees,
@@ -146,9 +147,14 @@ def _render_part(part: _Part, layout: Layout) -> list[str]:
         "",
         _baselines(part.baselines, [column for column in columns if column.of_baselines]),
         "",
+        *_answers(part.baselines),
         *section_of_runs(part.published),
         *again(part.shown, columns=[column.key for column in columns]),
     ]
+
+
+def _answers(rows: Sequence[Row]) -> list[str]:
+    return [*paragraph(*words), ""] if (words := answers_words(rows)) else []
 
 
 _NOTHING_FRESH = "No row has the newest versions of all its components, so none is ranked."
@@ -246,7 +252,7 @@ def _section(part: _Part, layout: Layout) -> Section:
         rows=[
             *(_fields("model", row, columns) for row in models),
             *(_fields("stale", row, columns, why) for row, why in part.stale),
-            *(_fields("baseline", row, columns) for row in part.baselines),
+            *(_fields(row.first.kind, row, columns) for row in part.baselines),
         ],
         provenance={
             "commands": commands(part.shown),
