@@ -360,22 +360,9 @@ def localization_metrics(
     >>> figures["clips"], figures["ad_mean"], figures["acc_5"]
     (2, 45.0, 0.5)
     """
-    import numpy as np
+    from bastzoo.metrics import functions
 
-    from bastzoo.metrics import localization
-
-    p, t = np.asarray(predicted, dtype=np.float64), np.asarray(true, dtype=np.float64)
-    if p.ndim != 2 or p.shape[1] != 3 or p.shape != t.shape or not len(p):
-        raise ValueError(
-            f"predicted and true are [n, 3] each, n at least 1, not {p.shape} and {t.shape}."
-        )
-    length = np.linalg.norm(t, axis=1, keepdims=True)
-    if not np.all(np.isfinite(length) & (length > 0)):
-        raise ValueError("A true direction is zero or not finite; leave its clip out.")
-    heard = np.arange(len(p)) if sounds is None else np.asarray(sounds)
-    if heard.shape != (len(p),):
-        raise ValueError(f"sounds is [n] with n = {len(p)}, not {heard.shape}.")
-    return localization.localization_metrics(p, t / length, sounds=heard)
+    return functions.localization_metrics(predicted, true, sounds=sounds)
 
 
 def _names(given: Names) -> tuple[str, ...]:

@@ -58,7 +58,8 @@ def test_metrics_are_those_of_the_protocol_at_any_length_of_the_target() -> None
     t /= np.linalg.norm(t, axis=1, keepdims=True)
     sounds = np.arange(20) // 2
     expected = localization.localization_metrics(p, t, sounds=sounds)
-    assert bz.localization_metrics(p, 4 * t, sounds=sounds) == pytest.approx(expected)
+    found = bz.localization_metrics(p, 4 * t, sounds=sounds)
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
     assert expected["hemifield_gap_p"] is not None
     assert bz.localization_metrics(p, t) == pytest.approx({**expected, "hemifield_gap_p": None})
 

@@ -280,8 +280,12 @@ def _record(
     return record
 
 
-def components_of(tested: Experiment | BaselineExperiment, registry: Registry) -> list[Component]:
-    """The registered components that a run is made of."""
+def components_of(
+    tested: Experiment | BaselineExperiment | None, registry: Registry
+) -> list[Component]:
+    """The registered components that a run is made of; none of what is neither model nor baseline."""
+    if tested is None:
+        return []
     if isinstance(tested, BaselineExperiment):
         return [registry.get("baseline", tested.component.name)]
     return [registry.get(kind, each.name) for kind, each in tested.components.items()]

@@ -88,6 +88,11 @@ def track_run(
 
     Raises RecordError when the run holds no model, or cannot be tested here any more.
     """
+    if record.answers is not None:
+        raise RecordError(
+            f"{record.name!r} holds answers from elsewhere and no model, so it cannot be asked again; "
+            "score its answers to that track with `bastzoo score`."
+        )
     started = time.perf_counter()
     path = store.path(record.key)
     if path is None:
@@ -113,7 +118,7 @@ def track_run(
         provenance=provenance(
             device=workbench.device,
             seconds=time.perf_counter() - started,
-            components=components_of(record.tested, workbench.registry),
+            components=components_of(record.experiment or record.baseline, workbench.registry),
         ),
         track=track.name,
         track_version=track.version,

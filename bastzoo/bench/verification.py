@@ -103,7 +103,7 @@ def _predictions(record: RunRecord, path: Path, metrics: Sequence[Metric]) -> It
         return
     yield from (
         f"{where} is {then} in the record and {now} when computed again from {path.name}"
-        for where, then, now in _differences(record.evaluation, found)
+        for where, then, now in differences(record.evaluation, found)
     )
 
 
@@ -123,7 +123,7 @@ def _split(evaluation: Evaluation, answers: Answers) -> Names:
     )
 
 
-def _differences(evaluation: Evaluation, found: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+def differences(evaluation: Evaluation, found: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """Where, what the record says, and what was found, for the first difference of each part."""
     recorded = evaluation.model_dump()
     # What was computed by another definition, or by a metric that is not here, says nothing of faults.

@@ -183,8 +183,7 @@ def _metrics(tests: Sequence[Evaluation]) -> dict[str, float | None]:
 def _name(record: RunRecord | TrackRecord) -> str:
     if record.experiment is not None:
         return f"{record.experiment.combination}"
-    assert record.baseline is not None
-    return record.baseline.component.name
+    return record.method
 
 
 def _seeds(records: Sequence[RunRecord] | Sequence[TrackRecord]) -> tuple[int, ...]:

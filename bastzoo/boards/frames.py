@@ -198,14 +198,14 @@ class Runs(Sequence[RunRecord]):
 
 def _facts(record: RunRecord | TrackRecord) -> dict[str, Any]:
     """What a row of the frame says of the run: its parts, what it was trained on, its key."""
-    trained, baseline = record.experiment, record.baseline
-    facts: dict[str, Any] = {"key": record.key, "kind": "model" if trained else "baseline"}
+    trained = record.experiment
+    facts: dict[str, Any] = {"key": record.key, "kind": record.kind}
     facts |= dict.fromkeys((*Combination.model_fields, "preset", "seed"))
     if trained is not None:
         facts |= trained.combination.model_dump()
         facts |= {"preset": trained.preset.name, "seed": trained.seed}
-    elif baseline is not None:
-        facts["backbone"] = baseline.component.name
+    else:
+        facts["backbone"] = record.method
     return facts | {"environment": record.tested.environment}
 
 

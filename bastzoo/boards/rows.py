@@ -91,8 +91,7 @@ def _by_experiment(
 def _place(record: Record, places: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Sort key of the record's row. The key of the experiment is looked up: hashing it is slow."""
     if record.experiment is None:
-        assert record.baseline is not None
-        return (record.baseline.component.name, record.key)
+        return (record.method, record.key)
     spelled = record.experiment.model_dump_json(exclude={"seed"})
     if spelled not in places:
         chosen = record.experiment.combination
@@ -141,14 +140,13 @@ def _stale_because(record: Record, newest: dict[tuple[str, str], int]) -> str:
 def _components(record: Record) -> dict[str, ResolvedComponent]:
     if record.experiment is not None:
         return record.experiment.components
-    assert record.baseline is not None
-    return {"baseline": record.baseline.component}
+    return {} if record.baseline is None else {"baseline": record.baseline.component}
 
 
 def _asked(record: Record) -> tuple[str, ...]:
     """What was asked for, whatever the versions: the combination, and what it was trained on."""
     tested = record.tested
-    what = tested.combination if isinstance(tested, Experiment) else tested.component.name
+    what = tested.combination if isinstance(tested, Experiment) else record.method
     return str(what), tested.environment, str(tested.condition)
 
 
@@ -172,8 +170,7 @@ class Row:
         if self.first.experiment is not None:
             model, loss, integration = labels(self.first.experiment)
             return model + self.note, loss, integration
-        assert self.first.baseline is not None
-        return self.first.baseline.component.name + self.note, "-", "-"
+        return self.first.method + self.note, "-", "-"
 
     def marked(self, keys: Collection[str]) -> Row:
         """The row with a mark behind its name, if it is one of these runs."""

@@ -28,6 +28,7 @@ from bastzoo.boards.tables import (
     PAPER_COLUMNS,
     TEXT_COLUMNS,
     again,
+    answers_words,
     code,
     commands,
     data_words,
@@ -169,9 +170,14 @@ def _render_part(part: RunPart, layout: ColumnChoice) -> list[str]:
         "",
         _baselines(part.baselines, [column for column in columns if column.of_baselines]),
         "",
+        *_answers(part.baselines),
         *section_of_runs(part.published),
         *again(part.shown, columns=[column.key for column in columns]),
     ]
+
+
+def _answers(rows: Sequence[Row]) -> list[str]:
+    return [*paragraph(*words), ""] if (words := answers_words(rows)) else []
 
 
 _NOTHING_FRESH = "No row has the newest versions of all its components, so none is ranked."
@@ -271,7 +277,7 @@ def _section(part: RunPart, layout: ColumnChoice) -> Section:
         rows=[
             *(_fields("model", row, columns) for row in models),
             *(_fields("stale", row, columns, why) for row, why in part.stale),
-            *(_fields("baseline", row, columns) for row in part.baselines),
+            *(_fields(row.first.kind, row, columns) for row in part.baselines),
         ],
         provenance={
             "commands": commands(part.shown),

@@ -97,6 +97,16 @@ def _listener_words(names: Sequence[str]) -> str:
     return f"listener{plural} {', '.join(map(code, names))}"
 
 
+def answers_words(rows: Iterable[Any]) -> list[str]:
+    """What a table says of rows scored from answers, if it has any; `rows` have a record, `first`."""
+    if not any(row.first.kind == "answers" for row in rows):
+        return []
+    return [
+        "Rows *scored from answers* are of methods that ran elsewhere (`bastzoo score`): bastzoo made the "
+        "clips and the figures, and knows nothing of how the answers came about. They have no rank."
+    ]
+
+
 def protocols(measured: int) -> str:
     """The protocol of a table's ranks, and of its figures where that is another."""
     if measured == STATISTICS_PROTOCOL:

@@ -152,8 +152,7 @@ def _labels(record: TrackRecord) -> tuple[str, ...]:
     heard = ", ".join(filter(None, [tested.environment, str(tested.condition)]))
     if record.experiment is not None:
         return (*labels(record.experiment), heard)
-    assert record.baseline is not None
-    return (record.baseline.component.name, "-", "-", heard)
+    return (record.method, "-", "-", "-" if record.kind == "answers" else heard)
 
 
 def ranks_of(rows: Sequence[TrackRow]) -> str:

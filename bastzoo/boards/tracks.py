@@ -12,6 +12,7 @@ from bastzoo.boards.tables import (
     MARKED,
     TEXT_COLUMNS,
     again,
+    answers_words,
     code,
     commands,
     degrees,
@@ -83,6 +84,7 @@ def _render_part(part: TrackPart) -> list[str]:
             + (", and its mean over the columns, which ranks the models." if several else "."),
             ranks_of(part.models),
             "Baselines have no rank.",
+            *answers_words(part.baselines),
             *["Over seeds: the standard deviation from one training to another."]
             * part.has_several_seeds,
         ),
@@ -235,7 +237,7 @@ def _section(part: TrackPart) -> Section:
     kinds = [
         *(("model", row, None) for row in part.models),
         *(("stale", row, why) for row, why in part.stale),
-        *(("baseline", row, None) for row in part.baselines),
+        *((row.first.kind, row, None) for row in part.baselines),
     ]
     return Section(
         facts={

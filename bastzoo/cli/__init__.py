@@ -31,6 +31,14 @@ COMMANDS = {
         "bastzoo.cli.bench.evaluate:evaluate",
         "Test a run in other environments and on tracks.",
     ),
+    "clips": (
+        "bastzoo.cli.answers.clips:clips",
+        "Write the test clips of a track, to be answered.",
+    ),
+    "score": (
+        "bastzoo.cli.answers.score:score",
+        "Score answers to the clips of a track.",
+    ),
     "runs": ("bastzoo.cli.boards.runs:runs", "List, show, remove and verify runs."),
     "compare": (
         "bastzoo.cli.boards.compare:compare",

@@ -9,6 +9,7 @@ alone: the same on every machine, in any order, with any number of workers.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -121,8 +122,14 @@ class RenderedClips:
             duration_ms=self.condition.duration_ms,
             **self._noise(indices, self._listener[place]),
         )
+        return replace(self.unheard(indices), inputs=clips)
+
+    def unheard(self, indices: Int[Tensor, " B"]) -> Batch:
+        """What is known of clips of one source, without rendering them: the inputs have no samples."""
+        indices = indices.to(self.device)
+        sounds, place = indices // len(self._directions), indices % len(self._directions)
         return Batch(
-            inputs=clips,
+            inputs=torch.empty(len(indices), 2, 0, device=self.device),
             targets={
                 "direction": self._directions[place],
                 "class": self._classes[sounds],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -190,21 +190,30 @@ class SceneClips:
         """Render the clips of these indices, `0 <= index < len(self)`, on the set's device."""
         indices = indices.to(self.device)
         asked = self.condition
-        sounds = indices // self.takes
-        place = drawn(indices, _SCENE, len(self._bank.directions))
-        clips = self._heard(indices, sounds, place)
+        known = self.unheard(indices)
+        clips = self._heard(
+            indices, known.sounds, drawn(indices, _SCENE, len(self._bank.directions))
+        )
         if asked.snr_span is not None:
             clips = clips + self._noise(indices, clips)
-        directions = self._bank.directions[place]
         if asked.mirrored and self.split == "train":
             other = uniform(indices, _MIRRORED) < 0.5
             clips = torch.where(other[:, None, None], clips.flip(1), clips)
-            sign = torch.where(other, -1.0, 1.0)
+        return replace(known, inputs=clips)
+
+    def unheard(self, indices: Int[Tensor, " B"]) -> Batch:
+        """What is known of clips, without rendering them: the inputs have no samples."""
+        indices = indices.to(self.device)
+        sounds = indices // self.takes
+        place = drawn(indices, _SCENE, len(self._bank.directions))
+        directions = self._bank.directions[place]
+        if self.condition.mirrored and self.split == "train":
+            sign = torch.where(uniform(indices, _MIRRORED) < 0.5, -1.0, 1.0)
             directions = torch.stack(
                 [directions[:, 0], directions[:, 1] * sign, directions[:, 2]], dim=1
             )
         return Batch(
-            inputs=clips,
+            inputs=torch.empty(len(indices), 2, 0, device=self.device),
             targets={"direction": directions, "class": self._classes[sounds]},
             sounds=sounds,
             rooms=self._bank.rooms[place],

@@ -18,7 +18,7 @@ from bastzoo.experiment import (
     load_preset,
     preset_names,
 )
-from bastzoo.records.record import RunRecord
+from bastzoo.records.record import AnswersExperiment, RunRecord
 from bastzoo.registry import Component, Registry
 
 
@@ -47,6 +47,8 @@ class Present:
                 if kind != "environment"  # what it decides is the data
             ]
             reasons.append(self._preset_changed(tested.preset))
+        elif isinstance(tested, AnswersExperiment):
+            size, reasons = tested.data, []
         else:
             size = tested.data
             reasons = [self._changed("baseline", tested.component)]

@@ -112,7 +112,9 @@ def test_records_without_own_figures_say_no_more_than_before(
     record = trained[0]
     assert record.evaluation is not None
     told = json.loads(record.evaluation.model_dump_json())
-    assert set(told["definitions"]) == {"azimuth_rmse", "lateral_rmse", "distance_error"}
+    later = {"azimuth_rmse", "lateral_rmse", "distance_error"}
+    later |= {"quadrant_error", "local_polar_error", "lateral_bias", "lateral_precision"}
+    assert set(told["definitions"]) == later
     plain = record.evaluation.model_copy(update={"definitions": {}})
     assert "definitions" not in json.loads(plain.model_dump_json())
 

@@ -89,6 +89,9 @@ def print_details(record: RunRecord, path: Path | None) -> None:
     elif record.baseline is not None:
         lines.append(("baseline", _component(record.baseline.component)))
         lines.append(("fitted on", f"{record.baseline.fit_clips:,} clips"))
+    elif record.answers is not None:
+        lines.append(("answers of", f"{record.answers.name}, from elsewhere"))
+        lines.append(("track", f"{record.answers.track}, version {record.answers.track_version}"))
     source = tested.source.model_dump(exclude_defaults=True)
     lines.append(("data", ", ".join(f"{k} {v}" for k, v in source.items()) or "rendered"))
     lines.append(("data digest", tested.data_digest))
