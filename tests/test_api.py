@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import os
 import subprocess
 import sys
@@ -12,18 +11,10 @@ import numpy as np
 import pytest
 
 import bastzoo as bz
-from bastzoo import api
 from bastzoo.errors import ComponentError
 from bastzoo.metrics import localization
 
 ROOT = Path(__file__).parents[1]
-
-
-def test_the_examples_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    failed, tried = doctest.testmod(api)
-    assert tried
-    assert not failed
 
 
 def test_components_are_the_registrys() -> None:

@@ -35,6 +35,11 @@ class Runs(Sequence[RunRecord]):
     """The runs of a folder, by name, with their results on tracks.
 
     faults: a sentence for each record that cannot be read, and is left out.
+
+    >>> import bastzoo as bz
+    >>> runs = bz.load_runs("leaderboards/records/plugins")
+    >>> len(runs) > 0, runs.faults
+    (True, [])
     """
 
     def __init__(
