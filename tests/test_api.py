@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import os
 import subprocess
 import sys
@@ -16,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bastzoo as bz
-from bastzoo import api
 from bastzoo.acoustics import CLIP_SAMPLES
 from bastzoo.acoustics.listeners.listener import default_listener
 from bastzoo.acoustics.rendering import Renderer
@@ -26,13 +24,6 @@ from bastzoo.errors import ComponentError, DataError
 from bastzoo.metrics import localization
 
 ROOT = Path(__file__).parents[1]
-
-
-def test_the_examples_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    failed, tried = doctest.testmod(api)
-    assert tried
-    assert not failed
 
 
 def test_components_are_the_registrys() -> None:

@@ -40,6 +40,11 @@ class Runs(Sequence[RunRecord]):
     faults: a sentence for each record that cannot be read, and is left out.
     question: what a track asks, by its name and its results: stands above its table.
     folder: where they lie, for what is kept beside a record.
+
+    >>> import bastzoo as bz
+    >>> runs = bz.load_runs("leaderboards/records/plugins")
+    >>> len(runs) > 0, runs.faults
+    (True, [])
     """
 
     def __init__(

@@ -44,6 +44,16 @@ class Prediction:
     classes: `[n]`, names of what it was ("" when silent); None where the head does not say.
     has_elevation: whether the head answers more than the horizontal plane.
     notes: what is odd about the recording, in sentences.
+
+    >>> import numpy as np, bastzoo as bz
+    >>> answer = bz.Prediction(
+    ...     times=np.array([0.25, 0.5]),
+    ...     direction=np.array([[0.0, 1.0, 0.0], [np.nan] * 3]),
+    ...     level=np.array([[-20.0, -26.0], [-90.0, -90.0]]),
+    ...     window_seconds=0.5,
+    ... )
+    >>> len(answer), answer.azimuth.tolist()
+    (2, [90.0, nan])
     """
 
     times: Float[np.ndarray, " n"]
