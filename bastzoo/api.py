@@ -314,8 +314,8 @@ def render(
     import numpy as np
 
     from bastzoo.data.environments import Environment
-    from bastzoo.data.hearing import heard
     from bastzoo.data.listeners import find_listeners
+    from bastzoo.data.rendering.hearing import heard
     from bastzoo.errors import DataError
     from bastzoo.plugins import default_registry
 

@@ -22,11 +22,11 @@ import torch
 import bastzoo as bz
 from bastzoo.experiment import Combination, load_preset, resolve
 from bastzoo.models.building import build_model
-from bastzoo.models.export import export_onnx
+from bastzoo.models.exporting.export import export_onnx
+from bastzoo.models.exporting.quantization import quantize_onnx
 from bastzoo.models.localizer import Localizer
-from bastzoo.models.package import read_package, write_package
-from bastzoo.models.quantization import quantize_onnx
-from bastzoo.models.record import record_of_experiment
+from bastzoo.models.sharing.package import read_package, write_package
+from bastzoo.models.sharing.record import record_of_experiment
 from bastzoo.plugins import default_registry
 
 ROUNDS = 7

@@ -19,7 +19,7 @@ from bastzoo.acoustics.rooms.shoebox import ANECHOIC, LECTURE_HALL, Room, binaur
 from bastzoo.acoustics.sounds.corpus import make_corpus
 from bastzoo.bench.workbench import Workbench
 from bastzoo.data.environments import ri
-from bastzoo.data.rendered import RenderedData
+from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.experiment import Combination, load_preset
 from bastzoo.plugins import default_registry
 from bastzoo.zoo.frontends import Spectrogram

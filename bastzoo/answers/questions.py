@@ -12,8 +12,8 @@ import torch
 
 from bastzoo.bench.tracks import Case, Track
 from bastzoo.bench.workbench import Workbench, usual_frontend
-from bastzoo.data.rendered import RenderedClips
-from bastzoo.data.scenes import SceneClips
+from bastzoo.data.rendering.clips import RenderedClips
+from bastzoo.data.rendering.scenes import SceneClips
 from bastzoo.errors import CombinationError, DataError
 from bastzoo.experiment import DataSize
 

@@ -23,8 +23,8 @@ from bastzoo.bench.stopping import Stopping
 from bastzoo.bench.workbench import Workbench, input_shape, usual_frontend
 from bastzoo.conditions import Condition
 from bastzoo.data.batches import ClipSet, DataSet
-from bastzoo.data.places import count_places
 from bastzoo.data.recorded.dataset import RecordedData
+from bastzoo.data.rendering.places import count_places
 from bastzoo.engine.checkpoint import Checkpoints, Interrupted
 from bastzoo.engine.evaluation import Answers, cost, localize, localize_baseline, score
 from bastzoo.engine.observer import Observer

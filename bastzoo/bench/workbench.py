@@ -17,11 +17,11 @@ from bastzoo.acoustics.sounds.corpus import FAMILIES
 from bastzoo.bench.grid.axes import READY_MADE
 from bastzoo.conditions import Condition, DataSource
 from bastzoo.data.batches import DataSet
-from bastzoo.data.digests import data_digest
 from bastzoo.data.environments import Environment
 from bastzoo.data.listeners import SourceListeners
-from bastzoo.data.places import check_reach
-from bastzoo.data.rendered import RenderedData
+from bastzoo.data.rendering.clips import RenderedData
+from bastzoo.data.rendering.digests import data_digest
+from bastzoo.data.rendering.places import check_reach
 from bastzoo.data.targets import ALWAYS_KNOWN, without_variety
 from bastzoo.errors import BastzooError, CombinationError, ComponentError, DataError, SetupError
 from bastzoo.experiment import (
@@ -42,7 +42,7 @@ from bastzoo.zoo.losses import Loss
 if TYPE_CHECKING:
     from bastzoo.acoustics.sounds.corpus import Corpus
     from bastzoo.data.recorded.convert import ConversionState
-    from bastzoo.data.scenes import SceneData
+    from bastzoo.data.rendering.scenes import SceneData
     from bastzoo.metrics.metric import Metric
 
 
@@ -352,7 +352,7 @@ class Workbench:
 
 def _scene_data() -> type[SceneData]:
     """What makes clips of scenes; imported where it is used."""
-    from bastzoo.data.scenes import SceneData
+    from bastzoo.data.rendering.scenes import SceneData
 
     return SceneData
 

@@ -24,7 +24,7 @@ from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
 from bastzoo.acoustics.sounds import SPLITS, Split
 from bastzoo.conditions import Condition
 from bastzoo.data.batches import Batch, ClipSet, Counted
-from bastzoo.data.rendered import RenderedData
+from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.directions import azimuth_of, elevation_of
 from bastzoo.errors import DataError, SetupError
 from bastzoo.zoo.slots import sources_of

@@ -21,7 +21,7 @@ from bastzoo.data.recorded.audio import read_recording
 from bastzoo.data.recorded.faults import Faults
 from bastzoo.data.recorded.files import read_array, read_wave
 from bastzoo.data.recorded.index import RecordedIndex
-from bastzoo.data.rendered import RenderedData
+from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.directions import azimuth_of, elevation_of
 from bastzoo.errors import DataError
 

@@ -19,7 +19,7 @@ from bastzoo.acoustics.listeners.listener import (
 from bastzoo.acoustics.rooms.measured import MeasuredRoom
 from bastzoo.conditions import Condition, DataSource, Directions
 from bastzoo.data.environments import Environment
-from bastzoo.data.places import directions_of, guessed, heard_with
+from bastzoo.data.rendering.places import directions_of, guessed, heard_with
 from bastzoo.data.sets.folder import read_members
 from bastzoo.errors import DataError, tellable
 

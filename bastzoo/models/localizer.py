@@ -16,14 +16,14 @@ from torch import Tensor
 from bastzoo.acoustics import SAMPLE_RATE
 from bastzoo.directions import CREDIBLE_LEVELS, azimuth_of, elevation_of
 from bastzoo.errors import DataError
-from bastzoo.models.audio import SoundFile, check_finite, check_rate, resampled
-from bastzoo.models.windows import SILENCE_DB, Ears, at_reference, levels, windows
+from bastzoo.models.listening.audio import SoundFile, check_finite, check_rate, resampled
+from bastzoo.models.listening.windows import SILENCE_DB, Ears, at_reference, levels, windows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from bastzoo.model import BinauralLocalizer
-    from bastzoo.models.record import ModelRecord
+    from bastzoo.models.sharing.record import ModelRecord
 
 CONFIDENT_WITHIN = 10.0
 """Degrees: a confidence is the probability, as the model believes, that the true direction is so near."""

@@ -100,7 +100,7 @@ class Present:
         if component is None:
             return ""
         from bastzoo.acoustics.listeners.listener import DEFAULT_DIGEST
-        from bastzoo.data.digests import data_digest
+        from bastzoo.data.rendering.digests import data_digest
 
         try:
             rooms = component.build()

@@ -14,7 +14,7 @@ import torch
 from bastzoo.conditions import Condition
 from bastzoo.data.environments import ri
 from bastzoo.data.export import file_name, write_bast_folder, write_csv_index
-from bastzoo.data.rendered import RenderedData
+from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.directions import azimuth_of
 from bastzoo.errors import DataError, SetupError
 from bastzoo.experiment import DataSize

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from bastzoo.acoustics.listeners.listener import default_listener, kemar
-from bastzoo.data.digests import data_digest
 from bastzoo.data.environments import Environment, ri, ri01, ri02
-from bastzoo.data.places import azimuth_grid
-from bastzoo.data.rendered import RenderedClips, RenderedData
+from bastzoo.data.rendering.clips import RenderedClips, RenderedData
+from bastzoo.data.rendering.digests import data_digest
+from bastzoo.data.rendering.places import azimuth_grid
 from bastzoo.directions import azimuth_of
 from bastzoo.experiment import DataSize
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from bastzoo.data.environments import ri01
-from bastzoo.data.rendered import RenderedClips, RenderedData
+from bastzoo.data.rendering.clips import RenderedClips, RenderedData
 from bastzoo.engine.evaluation import localize
 from bastzoo.engine.training import train
 from bastzoo.errors import TrainingError

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from bastzoo.errors import SetupError
-from bastzoo.models import export
-from bastzoo.models.export import OPSET, export_onnx, export_torch
-from bastzoo.models.quantization import quantize_onnx
+from bastzoo.models.exporting import export
+from bastzoo.models.exporting.export import OPSET, export_onnx, export_torch
+from bastzoo.models.exporting.quantization import quantize_onnx
 from bastzoo.ops.selective_scan.doubling import selective_scan
 from bastzoo.ops.selective_scan.reference import selective_scan as reference
 from tests.models.made import made

@@ -117,7 +117,7 @@ def render(
 
     from bastzoo.bench.workbench import Workbench, usual_frontend
     from bastzoo.data.export import write_bast_folder, write_csv_index
-    from bastzoo.data.rendered import RenderedData
+    from bastzoo.data.rendering.clips import RenderedData
 
     workbench = Workbench(registry, source=heard.source)
     found = workbench.data(environment, values.data, condition, usual_frontend(registry))
@@ -261,7 +261,7 @@ def info(name: str | None, preset: str, environment: str | None, heard: Heard, j
     elif source.layout == "rendered":
         from bastzoo.bench.workbench import Workbench, usual_frontend
         from bastzoo.conditions import Condition
-        from bastzoo.data.rendered import RenderedData
+        from bastzoo.data.rendering.clips import RenderedData
 
         workbench = Workbench(registry, device="cpu", source=source)
         found = workbench.data(

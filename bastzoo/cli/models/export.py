@@ -31,7 +31,7 @@ def export(model: str, file: Path, format_: str | None, quantize: str | None, ou
     Examples: bastzoo export default ears.onnx; bastzoo export default ears.pt2
     """
     from bastzoo.errors import SetupError
-    from bastzoo.models.export import (
+    from bastzoo.models.exporting.export import (
         OPSET,
         check_packages,
         export_onnx,
@@ -56,7 +56,7 @@ def export(model: str, file: Path, format_: str | None, quantize: str | None, ou
         else:
             names = export_onnx(localizer, aside)
             if quantize:
-                from bastzoo.models.quantization import quantize_onnx
+                from bastzoo.models.exporting.quantization import quantize_onnx
 
                 smaller = aside.with_suffix(".int8")
                 cost = quantize_onnx(aside, smaller)

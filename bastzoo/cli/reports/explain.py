@@ -75,7 +75,7 @@ def explain(
 
     Examples: bastzoo explain vanilla-SUB-MIX-SP --clip 7; bastzoo explain default recording.wav
     """
-    from bastzoo.models.picture import check_picture
+    from bastzoo.models.listening.picture import check_picture
 
     check_picture(plot)
     names = [a for a in arguments if not a.lower().endswith(_SOUNDS)]
@@ -174,8 +174,8 @@ def _windows(localizer: Localizer, sound: str) -> tuple[Tensor, int, str]:
     import torch
 
     from bastzoo.errors import DataError
-    from bastzoo.models.audio import SoundFile, resampled
-    from bastzoo.models.windows import SILENCE_DB, at_reference, levels, windows
+    from bastzoo.models.listening.audio import SoundFile, resampled
+    from bastzoo.models.listening.windows import SILENCE_DB, at_reference, levels, windows
 
     samples = localizer.record.clip_samples
     with SoundFile(sound) as file:

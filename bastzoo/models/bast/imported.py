@@ -19,11 +19,11 @@ from bastzoo.models.adoption import adopt
 from bastzoo.models.bast.checkpoint import BastCheckpoint, parse_bast_checkpoint
 from bastzoo.models.building import build_model
 from bastzoo.models.localizer import Localizer
-from bastzoo.models.record import record_of_experiment
+from bastzoo.models.sharing.record import record_of_experiment
 
 if TYPE_CHECKING:
     from bastzoo.model import BinauralLocalizer
-    from bastzoo.models.record import ModelRecord
+    from bastzoo.models.sharing.record import ModelRecord
     from bastzoo.records.store import RunStore
     from bastzoo.registry import Registry
 

@@ -14,7 +14,7 @@ from bastzoo.data.batches import ClipSet, DataSet
 from bastzoo.data.environments import ri
 from bastzoo.data.export import write_bast_folder
 from bastzoo.data.recorded.dataset import RecordedData, open_recorded
-from bastzoo.data.rendered import RenderedData
+from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.errors import DataError
 from bastzoo.experiment import DataSize
 from bastzoo.plugins import default_registry

@@ -24,10 +24,10 @@ from bastzoo.acoustics.sounds import SPLITS, Split
 from bastzoo.acoustics.sounds.corpus import Corpus, make_corpus
 from bastzoo.conditions import Condition
 from bastzoo.data.batches import Batch, in_order
-from bastzoo.data.digests import data_digest
-from bastzoo.data.draws import drawn
 from bastzoo.data.environments import Environment
-from bastzoo.data.places import Place, check_reach, heard_with, places_of
+from bastzoo.data.rendering.digests import data_digest
+from bastzoo.data.rendering.draws import drawn
+from bastzoo.data.rendering.places import Place, check_reach, heard_with, places_of
 from bastzoo.errors import DataError
 from bastzoo.experiment import DataSize
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel
 
-from bastzoo.models.export import add_facts, check_packages
+from bastzoo.models.exporting.export import add_facts, check_packages
 
 _SOUNDS = 10
 _BATCH = 36
@@ -72,7 +72,7 @@ def _measured(plain: Path, quantized: Path) -> QuantizationCost:
     import onnxruntime
 
     from bastzoo.data.environments import ri
-    from bastzoo.data.rendered import RenderedData
+    from bastzoo.data.rendering.clips import RenderedData
     from bastzoo.experiment import DataSize
     from bastzoo.metrics.localization import angular_distance, counted
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from bastzoo.errors import BastzooError, ComponentError, DataError, RecordError, tellable
 from bastzoo.experiment import MODEL_KINDS
 from bastzoo.models.building import build_model
-from bastzoo.models.record import MODEL_SCHEMA, ModelRecord, WeightsFile
+from bastzoo.models.sharing.record import MODEL_SCHEMA, ModelRecord, WeightsFile
 
 if TYPE_CHECKING:
     from bastzoo.model import BinauralLocalizer
@@ -49,7 +49,7 @@ def write_package(
 
     from bastzoo.engine.weights import weights_of
     from bastzoo.errors import SetupError
-    from bastzoo.models.card import card
+    from bastzoo.models.sharing.card import card
     from bastzoo.records.store import in_sentences
 
     folder = folder.absolute()

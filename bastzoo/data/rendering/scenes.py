@@ -24,11 +24,11 @@ from bastzoo.acoustics.sounds import SPLITS, Split
 from bastzoo.acoustics.sounds.corpus import Corpus
 from bastzoo.conditions import Condition
 from bastzoo.data.batches import Batch, in_order
-from bastzoo.data.digests import data_digest
-from bastzoo.data.draws import drawn, normal, uniform
 from bastzoo.data.environments import Environment
-from bastzoo.data.places import heard_with
-from bastzoo.data.rendered import embedded_corpus
+from bastzoo.data.rendering.clips import embedded_corpus
+from bastzoo.data.rendering.digests import data_digest
+from bastzoo.data.rendering.draws import drawn, normal, uniform
+from bastzoo.data.rendering.places import heard_with
 from bastzoo.errors import DataError
 from bastzoo.experiment import DataSize
 

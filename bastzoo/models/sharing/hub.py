@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bastzoo.errors import DataError, SetupError, tellable
-from bastzoo.models.package import CARD_FILE, MODEL_FILE, read_model_record
+from bastzoo.models.sharing.package import CARD_FILE, MODEL_FILE, read_model_record
 from bastzoo.registry import Registry
 
 PREFIX = "hf:"
@@ -55,7 +55,7 @@ def push(folder: Path, repository: str, *, registry: Registry, private: bool = F
     """
     from huggingface_hub import HfApi
 
-    from bastzoo.models.package import read_package
+    from bastzoo.models.sharing.package import read_package
 
     _, record = read_package(folder, registry)
     assert record.weights is not None

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from bastzoo.errors import SetupError
+from bastzoo.models.listening.segments import UNSURE, trusted
 from bastzoo.models.localizer import CONFIDENT_WITHIN, Prediction
-from bastzoo.models.segments import UNSURE, trusted
 
 FORMATS = (".svg", ".png", ".pdf")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from bastzoo.models.record import ModelRecord, Tested
+from bastzoo.models.sharing.record import ModelRecord, Tested
 
 _COLUMNS = (
     ("ad_mean", "AD", "{:.2f}°"),
