@@ -117,8 +117,8 @@ def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
     """
     if pretrained:
         return [component.name for component in components("model", pattern)]
-    from bastzoo.bench.grid.axes import PAPER_AXES, combinations
     from bastzoo.experiment import SHARINGS
+    from bastzoo.harness.grid.axes import PAPER_AXES, combinations
     from bastzoo.plugins import default_registry
 
     registry = default_registry()
@@ -144,8 +144,8 @@ def load_runs(folder: str | Path = "runs") -> Runs:
     >>> best["backbone"], best["frontend"], round(float(best["ad_mean"]), 2)
     ('vanilla', 'btff', 2.27)
     """
-    from bastzoo.bench.tracks import question_of
     from bastzoo.boards.frames import Runs
+    from bastzoo.harness.tracks import question_of
 
     return Runs.of(folder, question=question_of)
 
@@ -188,10 +188,10 @@ def bench(
     >>> runs = bz.bench(backbone="vanilla", integration="SUB", loss="AD", sharing="SP")  # doctest: +SKIP
     >>> runs.frame()[["backbone", "ad_mean"]]  # doctest: +SKIP
     """
-    from bastzoo.bench.grid.asked import grid_of
-    from bastzoo.bench.grid.run import run_grid
-    from bastzoo.bench.jobs import Settings
     from bastzoo.conditions import DataSource
+    from bastzoo.harness.grid.asked import grid_of
+    from bastzoo.harness.grid.run import run_grid
+    from bastzoo.harness.jobs import Settings
     from bastzoo.plugins import default_registry
 
     registry, heard = default_registry(), source or DataSource()
@@ -250,9 +250,9 @@ def evaluate(
     from dataclasses import replace
     from pathlib import Path
 
-    from bastzoo.bench.track_run import track_runs
-    from bastzoo.bench.tracks import check_track, environment_track, find_track
-    from bastzoo.bench.workbench import Workbench
+    from bastzoo.harness.track_run import track_runs
+    from bastzoo.harness.tracks import check_track, environment_track, find_track
+    from bastzoo.harness.workbench import Workbench
     from bastzoo.models.loading import run_folder
     from bastzoo.plugins import default_registry
     from bastzoo.records.store import RECORD_FILE, RunStore, read_record

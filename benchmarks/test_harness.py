@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from bastzoo.acoustics.sounds import SPLITS
-from bastzoo.bench import runner
-from bastzoo.bench.jobs import Bench, Job, Settings
-from bastzoo.bench.workbench import Workbench
 from bastzoo.engine.checkpoint import Checkpoints
 from bastzoo.experiment import Combination, DataSize, Experiment, load_preset
+from bastzoo.harness import runner
+from bastzoo.harness.jobs import Bench, Job, Settings
+from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
 
 LIMIT_BETWEEN_S = 0.05

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import torch
 
-from bastzoo.bench.workbench import Workbench
 from bastzoo.conditions import Condition
 from bastzoo.experiment import Combination, load_preset
+from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
 
 ROUNDS = 40

@@ -17,10 +17,10 @@ from bastzoo.acoustics.noise import diffuse_filter
 from bastzoo.acoustics.rendering import Renderer
 from bastzoo.acoustics.rooms.shoebox import ANECHOIC, LECTURE_HALL, Room, binaural_responses
 from bastzoo.acoustics.sounds.corpus import make_corpus
-from bastzoo.bench.workbench import Workbench
 from bastzoo.data.environments import ri
 from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.experiment import Combination, load_preset
+from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
 from bastzoo.zoo.frontends import Spectrogram
 

@@ -14,13 +14,13 @@ LONGEST_FILE, MOST_MODULES = 400, 12
 
 # From the ground up: what stands in a floor imports from its own and from those below.
 FLOORS = (
-    {"errors", "directions", "hookspecs", "reading", "bounds"},
+    {"errors", "directions", "hookspecs", "reading", "bounds", "cores"},
     {"registry", "conditions", "metrics", "acoustics", "discovery", "plugins", "experiment"},
     {"ops", "zoo", "model"},
     {"data"},
     {"engine", "records"},
     {"models", "boards"},
-    {"bench", "plots", "explanation"},
+    {"harness", "plots", "explanation"},
     {"api", "site", "answers", "testing"},
     {"cli", "__main__"},
 )

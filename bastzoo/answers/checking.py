@@ -8,10 +8,10 @@ from pathlib import Path
 from bastzoo.answers.questions import questions_of
 from bastzoo.answers.scoring import ANSWERS_FILE, answers_digest, results
 from bastzoo.answers.table import read_answers
-from bastzoo.bench.tracks import find_track
-from bastzoo.bench.verification import differences
-from bastzoo.bench.workbench import Workbench
 from bastzoo.errors import BastzooError
+from bastzoo.harness.tracks import find_track
+from bastzoo.harness.verification import differences
+from bastzoo.harness.workbench import Workbench
 from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
 from bastzoo.records.store import read_track_record, track_files
 

@@ -11,13 +11,13 @@ import numpy as np
 from bastzoo.answers.questions import Question
 from bastzoo.answers.scoring import ANSWERS_FILE
 from bastzoo.answers.table import read_answers
-from bastzoo.bench.runner import EVALUATION_BATCH, fitted
-from bastzoo.bench.track_run import load_run
-from bastzoo.bench.tracks import Track
-from bastzoo.bench.workbench import Workbench
 from bastzoo.data.batches import ClipSet
 from bastzoo.engine.evaluation import Answers, localize, localize_baseline
 from bastzoo.errors import RecordError
+from bastzoo.harness.runner import EVALUATION_BATCH, fitted
+from bastzoo.harness.track_run import load_run
+from bastzoo.harness.tracks import Track
+from bastzoo.harness.workbench import Workbench
 from bastzoo.records.record import RunRecord
 from bastzoo.records.store import PREDICTIONS_FILE
 

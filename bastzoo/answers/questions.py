@@ -10,12 +10,12 @@ from hashlib import blake2b
 import numpy as np
 import torch
 
-from bastzoo.bench.tracks import Case, Track
-from bastzoo.bench.workbench import Workbench, usual_frontend
 from bastzoo.data.rendering.clips import RenderedClips
 from bastzoo.data.rendering.scenes import SceneClips
 from bastzoo.errors import CombinationError, DataError
 from bastzoo.experiment import DataSize
+from bastzoo.harness.tracks import Case, Track
+from bastzoo.harness.workbench import Workbench, usual_frontend
 
 _AT_ONCE = 4096
 

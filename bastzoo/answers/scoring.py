@@ -11,11 +11,11 @@ import numpy as np
 
 from bastzoo.answers.questions import Question
 from bastzoo.answers.table import write_answers
-from bastzoo.bench.tracks import USUAL, Track
-from bastzoo.bench.workbench import Workbench
 from bastzoo.engine.evaluation import Answers, score
 from bastzoo.errors import DataError
 from bastzoo.experiment import DataSize
+from bastzoo.harness.tracks import USUAL, Track
+from bastzoo.harness.workbench import Workbench
 from bastzoo.metrics.metric import Metric
 from bastzoo.records.provenance import provenance
 from bastzoo.records.record import (

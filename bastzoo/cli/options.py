@@ -216,7 +216,7 @@ def training_options(command: Command) -> Command:
         train_sources: str,
         **rest: Any,
     ) -> Any:
-        from bastzoo.bench.tracks import training_conditions
+        from bastzoo.harness.tracks import training_conditions
 
         if train_heads is not None:
             train_listeners = train_heads

@@ -36,7 +36,7 @@ def bastzoo_executors() -> list[Component]:
         Component(
             kind="executor",
             name=name,
-            target=f"bastzoo.bench.executors.{target}",
+            target=f"bastzoo.harness.executors.{target}",
             summary=summary,
             citation=citation,
             licence=_LICENCE,

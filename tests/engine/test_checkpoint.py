@@ -11,10 +11,10 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from bastzoo.bench.workbench import Workbench
 from bastzoo.engine.checkpoint import Checkpoints, Interrupted, random_state, set_random_state
 from bastzoo.engine.training import TrainingResult, train
 from bastzoo.experiment import Combination, Experiment, load_preset
+from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
 
 

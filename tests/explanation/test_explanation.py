@@ -201,8 +201,8 @@ def test_clips_of_the_test_split_are_spread_over_it_the_one_asked_for_first(
 ) -> None:
     from types import SimpleNamespace
 
-    from bastzoo.bench.workbench import Workbench
     from bastzoo.cli.reports.explain import _test_clips
+    from bastzoo.harness.workbench import Workbench
 
     asked: list[list[int]] = []
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bastzoo.bench.workbench import Workbench
 from bastzoo.conditions import Condition, DataSource
 from bastzoo.experiment import Combination, Experiment, load_preset
+from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
 from bastzoo.records.record import RunRecord
 from bastzoo.records.staleness import Present

@@ -10,9 +10,9 @@ import click
 
 if TYPE_CHECKING:
     from bastzoo.answers.questions import Question
-    from bastzoo.bench.tracks import Track
-    from bastzoo.bench.workbench import Workbench
     from bastzoo.experiment import DataSize
+    from bastzoo.harness.tracks import Track
+    from bastzoo.harness.workbench import Workbench
 
 Command = Callable[..., Any]
 
@@ -57,15 +57,15 @@ def asked_options(command: Command) -> Command:
 
 def asked(track: str, *, preset: str, environment: str) -> Asked:
     """The clips of a track. Raises BastzooErrors for an unknown track, and for data that is not there."""
-    from bastzoo.bench.tracks import find_track
     from bastzoo.experiment import load_preset
+    from bastzoo.harness.tracks import find_track
     from bastzoo.plugins import default_registry
 
     registry = default_registry()
     found, size = find_track(track, registry), load_preset(preset).data
 
     from bastzoo.answers.questions import questions_of
-    from bastzoo.bench.workbench import Workbench
+    from bastzoo.harness.workbench import Workbench
 
     workbench = Workbench(registry, device="cpu", precision="no")
     questions = questions_of(found, workbench=workbench, environment=environment, size=size)

@@ -20,9 +20,9 @@ def answers(run: str, track: str | None, target: Path | None, out: str) -> None:
 
     Example: bastzoo runs answers mamba-SUB-MIX-SP --to answers.csv
     """
-    from bastzoo.bench.tracks import find_track
     from bastzoo.errors import RecordError
     from bastzoo.experiment import Experiment
+    from bastzoo.harness.tracks import find_track
     from bastzoo.plugins import default_registry
     from bastzoo.records.store import RECORD_FILE, RunStore, in_sentences, read_record
 
@@ -40,7 +40,7 @@ def answers(run: str, track: str | None, target: Path | None, out: str) -> None:
     from bastzoo.answers.exported import answers_of
     from bastzoo.answers.questions import questions_of
     from bastzoo.answers.table import write_answers
-    from bastzoo.bench.workbench import Workbench
+    from bastzoo.harness.workbench import Workbench
 
     workbench = Workbench(registry, device="cpu", precision="no", source=tested.source)
     size = tested.preset.data if isinstance(tested, Experiment) else tested.data

@@ -23,11 +23,11 @@ from bastzoo.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from bastzoo.bench.grid.run import Results
-    from bastzoo.bench.jobs import Job, Outcome
     from bastzoo.cli.terminal.grid_display import GridDisplay
     from bastzoo.conditions import Condition
     from bastzoo.experiment import Tasks
+    from bastzoo.harness.grid.run import Results
+    from bastzoo.harness.jobs import Job, Outcome
     from bastzoo.records.record import RunRecord
     from bastzoo.records.store import RunStore
 
@@ -116,9 +116,9 @@ def bench(
     Example: bastzoo bench --backbone mamba --integ SUB
     """
     # What can be refused is refused before torch is imported.
-    from bastzoo.bench.grid.asked import grid_of
     from bastzoo.cli.terminal.progress import say, warn
     from bastzoo.cli.terminal.results import print_plan, print_records
+    from bastzoo.harness.grid.asked import grid_of
     from bastzoo.plugins import default_registry
     from bastzoo.records.store import RunStore
 
@@ -143,11 +143,11 @@ def bench(
     if not dry_run:
         store.prepare()
 
-    from bastzoo.bench.grid.run import GridRun
-    from bastzoo.bench.jobs import Settings
-    from bastzoo.bench.stopping import Stopping
-    from bastzoo.bench.workbench import Workbench
     from bastzoo.cli.terminal.grid_display import GridDisplay
+    from bastzoo.harness.grid.run import GridRun
+    from bastzoo.harness.jobs import Settings
+    from bastzoo.harness.stopping import Stopping
+    from bastzoo.harness.workbench import Workbench
 
     settings = Settings(
         out=out,

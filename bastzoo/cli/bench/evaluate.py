@@ -13,10 +13,10 @@ from bastzoo.cli.data_options import is_file
 from bastzoo.cli.options import TRACK_NAMES, as_json
 
 if TYPE_CHECKING:
-    from bastzoo.bench.tracks import Track
-    from bastzoo.bench.workbench import Workbench
     from bastzoo.conditions import DataSource
     from bastzoo.experiment import DataSize
+    from bastzoo.harness.tracks import Track
+    from bastzoo.harness.workbench import Workbench
 
 
 @click.command()
@@ -91,10 +91,10 @@ def evaluate(
     Examples: bastzoo evaluate mamba-SUB-MIX-SP --env RI02 --track snr; bastzoo evaluate
     mamba-SUB-MIX-SP --listener my_head.sofa --sounds my_sounds/
     """
-    from bastzoo.bench.tracks import check_track, environment_track, find_track
     from bastzoo.cli.terminal.progress import ConversionProgress, say
     from bastzoo.cli.terminal.results import print_tracks
     from bastzoo.experiment import Experiment
+    from bastzoo.harness.tracks import check_track, environment_track, find_track
     from bastzoo.models.loading import run_folder
     from bastzoo.plugins import default_registry
     from bastzoo.records.store import RECORD_FILE, RunStore, read_record
@@ -128,8 +128,8 @@ def evaluate(
         check_track(track, tested.source)
     chosen = [replace(track, name=f"{track.name}{words}") for track in chosen]
 
-    from bastzoo.bench.track_run import track_runs
-    from bastzoo.bench.workbench import Workbench
+    from bastzoo.harness.track_run import track_runs
+    from bastzoo.harness.workbench import Workbench
 
     workbench = Workbench(
         registry,

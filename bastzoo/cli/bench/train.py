@@ -76,12 +76,12 @@ def train(
     On several GPUs: accelerate launch -m bastzoo train ...
     """
     # What can be refused is refused before torch is imported.
-    from bastzoo.bench.grid.axes import READY_MADE, axis, check_frontends
     from bastzoo.cli.terminal.grid_display import GridDisplay
     from bastzoo.cli.terminal.progress import say, warn
     from bastzoo.cli.terminal.results import print_run
     from bastzoo.errors import RecordError
     from bastzoo.experiment import Combination, load_preset
+    from bastzoo.harness.grid.axes import READY_MADE, axis, check_frontends
     from bastzoo.plugins import default_registry
     from bastzoo.records.store import RunStore
 
@@ -107,9 +107,9 @@ def train(
     store = RunStore(out)
     store.prepare()
 
-    from bastzoo.bench.jobs import Bench, Job, Settings
-    from bastzoo.bench.stopping import Stopping
-    from bastzoo.bench.workbench import Workbench
+    from bastzoo.harness.jobs import Bench, Job, Settings
+    from bastzoo.harness.stopping import Stopping
+    from bastzoo.harness.workbench import Workbench
 
     workbench = Workbench(registry, device=device, precision=precision, **heard.workbench_options())
     condition = conditions[0] if conditions else None

@@ -103,12 +103,12 @@ def _document(
 
     Raises RecordError when there is nothing to make a table of.
     """
-    from bastzoo.bench.tracks import question_of
     from bastzoo.boards import runs as main_table
     from bastzoo.boards import tracks as track_tables
     from bastzoo.boards.formats import FORMATS, Section
     from bastzoo.cli.terminal.progress import say
     from bastzoo.errors import RecordError
+    from bastzoo.harness.tracks import question_of
     from bastzoo.records.store import read_records, read_track_records
 
     everything = any(name.lower() == "all" for name in tracks)
@@ -153,7 +153,7 @@ def _names(tracks: Sequence[str], everything: bool, records: Sequence[TrackRecor
 
     Raises CombinationError for a name that neither the records nor bastzoo knows.
     """
-    from bastzoo.bench.tracks import TRACKS, find_track
+    from bastzoo.harness.tracks import TRACKS, find_track
 
     there = {record.track.lower(): record.track for record in records}
     if everything:

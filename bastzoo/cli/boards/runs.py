@@ -208,8 +208,8 @@ def verify(
     with_record = [one for one in found if one.record is not None and one.path is not None]
 
     from bastzoo.answers.checking import faults_of_answers
-    from bastzoo.bench.verification import faults_of, twice
-    from bastzoo.bench.workbench import Workbench
+    from bastzoo.harness.verification import faults_of, twice
+    from bastzoo.harness.workbench import Workbench
     from bastzoo.plugins import default_registry
 
     workbench = Workbench(default_registry(), device="cpu", precision="no")

@@ -102,9 +102,9 @@ def render(
 
     Example: bastzoo data render --layout bast --out clips
     """
-    from bastzoo.bench.tracks import training_conditions
     from bastzoo.cli.terminal.progress import CountProgress, say
     from bastzoo.experiment import load_preset
+    from bastzoo.harness.tracks import training_conditions
     from bastzoo.plugins import default_registry
 
     registry = default_registry()
@@ -115,9 +115,9 @@ def render(
         {**condition.model_dump(), "duration_ms": duration, "directions": directions}
     )
 
-    from bastzoo.bench.workbench import Workbench, usual_frontend
     from bastzoo.data.export import write_bast_folder, write_csv_index
     from bastzoo.data.rendering.clips import RenderedData
+    from bastzoo.harness.workbench import Workbench, usual_frontend
 
     workbench = Workbench(registry, source=heard.source)
     found = workbench.data(environment, values.data, condition, usual_frontend(registry))
@@ -186,9 +186,9 @@ def convert(
 
     Example: bastzoo data convert --data clips
     """
-    from bastzoo.bench.grid.axes import READY_MADE, check_frontends
     from bastzoo.cli.terminal.progress import say
     from bastzoo.experiment import ResolvedComponent, load_preset
+    from bastzoo.harness.grid.axes import READY_MADE, check_frontends
     from bastzoo.plugins import default_registry
 
     layout = heard.source.layout
@@ -200,9 +200,9 @@ def convert(
     check_frontends([chosen], layout)
     component = ResolvedComponent.of(registry.get("frontend", chosen), values)
 
-    from bastzoo.bench.workbench import Workbench
     from bastzoo.conditions import Condition
     from bastzoo.data.recorded.dataset import RecordedData
+    from bastzoo.harness.workbench import Workbench
 
     started = time.perf_counter()
     workbench = Workbench(registry, device="cpu", **heard.workbench_options())
@@ -259,9 +259,9 @@ def info(name: str | None, preset: str, environment: str | None, heard: Heard, j
         told = [describe_listener(name, azimuths=azimuths) for name in files]
         described = told[0] if len(told) == 1 else dict(zip(files, told, strict=True))
     elif source.layout == "rendered":
-        from bastzoo.bench.workbench import Workbench, usual_frontend
         from bastzoo.conditions import Condition
         from bastzoo.data.rendering.clips import RenderedData
+        from bastzoo.harness.workbench import Workbench, usual_frontend
 
         workbench = Workbench(registry, device="cpu", source=source)
         found = workbench.data(

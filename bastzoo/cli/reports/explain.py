@@ -142,8 +142,8 @@ def _test_clips(localizer: Localizer, clip: int | None, count: int) -> tuple[Ten
     """Clips spread over the test split of the model's experiment, the one that is asked for first."""
     import torch
 
-    from bastzoo.bench.workbench import Workbench
     from bastzoo.errors import DataError
+    from bastzoo.harness.workbench import Workbench
     from bastzoo.plugins import default_registry
 
     experiment = localizer.record.experiment

@@ -13,8 +13,8 @@ from bastzoo.cli.terminal.output import table
 from bastzoo.errors import tellable
 
 if TYPE_CHECKING:
-    from bastzoo.bench.workbench import Workbench
     from bastzoo.experiment import Experiment, ResolvedComponent
+    from bastzoo.harness.workbench import Workbench
     from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
     from bastzoo.records.store import RunStore
 
@@ -222,8 +222,8 @@ def print_plan(
     experiments: list[Experiment], *, workbench: Workbench, store: RunStore, as_json: bool
 ) -> None:
     """The plan of a grid: rows, sizes, estimated time."""
-    from bastzoo.bench.grid.plan import plan
     from bastzoo.cli.terminal.progress import say
+    from bastzoo.harness.grid.plan import plan
 
     rows = plan(
         experiments,

@@ -12,10 +12,10 @@ import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from bastzoo.bench.jobs import Bench, Job, Outcome, Progress, Settings
-from bastzoo.bench.stopping import Stopping
 from bastzoo.engine.checkpoint import Interrupted
 from bastzoo.errors import FolderError
+from bastzoo.harness.jobs import Bench, Job, Outcome, Progress, Settings
+from bastzoo.harness.stopping import Stopping
 
 _LOOK_FOR_PARENT = 1.0
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bastzoo.bench.runner import train_run
-from bastzoo.bench.verification import faults_of
-from bastzoo.bench.workbench import Workbench
 from bastzoo.boards.columns import ColumnChoice
 from bastzoo.boards.runs import render_leaderboard, sections
 from bastzoo.errors import CombinationError
 from bastzoo.experiment import Combination, Tasks, load_preset
+from bastzoo.harness.runner import train_run
+from bastzoo.harness.verification import faults_of
+from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
 from bastzoo.records.record import RunRecord
 from bastzoo.records.store import RunStore

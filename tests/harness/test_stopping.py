@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from bastzoo.bench.stopping import Stopping
 from bastzoo.engine.checkpoint import Interrupted
+from bastzoo.harness.stopping import Stopping
 
 
 def test_a_signal_within_a_callback_of_c_code_is_neither_lost_nor_printed(capfd):

@@ -22,8 +22,8 @@ from bastzoo.records.record import RunRecord, TrackRecord
 from bastzoo.records.store import RunStore, in_sentences
 
 if TYPE_CHECKING:
-    from bastzoo.bench.stopping import Stopping
-    from bastzoo.bench.workbench import Workbench
+    from bastzoo.harness.stopping import Stopping
+    from bastzoo.harness.workbench import Workbench
     from bastzoo.registry import Registry
 
 
@@ -48,7 +48,7 @@ class Settings(BaseModel):
 
     def workbench(self, registry: Registry) -> Workbench:
         """Make the workbench of a process."""
-        from bastzoo.bench.workbench import Workbench
+        from bastzoo.harness.workbench import Workbench
 
         return Workbench(
             registry,
@@ -203,15 +203,15 @@ class Bench:
         try:
             self._shown_by(key, progress)
         except BrokenPipeError:
-            from bastzoo.bench.stopping import OUTPUT_CLOSED, Interrupted
+            from bastzoo.harness.stopping import OUTPUT_CLOSED, Interrupted
 
             if self._stopping is None:
                 raise Interrupted(OUTPUT_CLOSED) from None
             self._stopping.ask(OUTPUT_CLOSED)
 
     def _run(self, job: Job) -> RunRecord:
-        from bastzoo.bench.runner import baseline_run, train_run
         from bastzoo.engine.checkpoint import Checkpoints
+        from bastzoo.harness.runner import baseline_run, train_run
 
         if job.baseline is not None:
             self._watch(job.key, Progress("fitting", str(self.workbench.device)))
@@ -239,8 +239,8 @@ class Bench:
 
     def _untested(self, job: Job, record: RunRecord) -> tuple[str, ...]:
         """The tracks on which a run has no current results."""
-        from bastzoo.bench.track_run import is_current
-        from bastzoo.bench.tracks import find_track
+        from bastzoo.harness.track_run import is_current
+        from bastzoo.harness.tracks import find_track
 
         if record.status != "finished":
             return ()
@@ -256,8 +256,8 @@ class Bench:
         return tuple(missing)
 
     def _test(self, job: Job, outcome: Outcome, name: str) -> None:
-        from bastzoo.bench.track_run import track_run
-        from bastzoo.bench.tracks import find_track
+        from bastzoo.harness.track_run import track_run
+        from bastzoo.harness.tracks import find_track
 
         assert outcome.record is not None
         self._watch(job.key, Progress(f"testing on {name}", str(self.workbench.device)))

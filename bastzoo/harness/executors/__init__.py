@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from bastzoo.bench.jobs import Bench, Job, Outcome, Settings, Watch
-from bastzoo.bench.stopping import Stopping
+from bastzoo.harness.jobs import Bench, Job, Outcome, Settings, Watch
+from bastzoo.harness.stopping import Stopping
 
 
 @runtime_checkable

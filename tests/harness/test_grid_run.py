@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from bastzoo.api import bench, evaluate, load_runs
-from bastzoo.bench.grid.asked import grid_of
-from bastzoo.bench.grid.run import run_grid
-from bastzoo.bench.jobs import Outcome, Settings
 from bastzoo.boards.frames import Runs
 from bastzoo.boards.tables import MARKED
 from bastzoo.conditions import DataSource
 from bastzoo.errors import TrainingError
+from bastzoo.harness.grid.asked import grid_of
+from bastzoo.harness.grid.run import run_grid
+from bastzoo.harness.jobs import Outcome, Settings
 from bastzoo.plugins import default_registry
 from tests.cli.command import bastzoo
 

@@ -4,13 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from bastzoo.bench.tracks import (
-    TRACKS,
-    check_track,
-    find_track,
-    training_conditions,
-    with_conditions,
-)
 from bastzoo.cli.options import TRACK_NAMES
 from bastzoo.conditions import (
     FAMILY_FOR_TRAINING,
@@ -21,6 +14,13 @@ from bastzoo.conditions import (
     DataSource,
 )
 from bastzoo.errors import CombinationError
+from bastzoo.harness.tracks import (
+    TRACKS,
+    check_track,
+    find_track,
+    training_conditions,
+    with_conditions,
+)
 from bastzoo.plugins import default_registry
 
 RECORDED = DataSource(layout="bast", path="clips")

@@ -19,8 +19,6 @@ import numpy as np
 import torch
 
 from bastzoo.acoustics.sounds import SPLITS
-from bastzoo.bench.stopping import Stopping
-from bastzoo.bench.workbench import Workbench, input_shape, usual_frontend
 from bastzoo.conditions import Condition
 from bastzoo.data.batches import ClipSet, DataSet
 from bastzoo.data.recorded.dataset import RecordedData
@@ -33,6 +31,8 @@ from bastzoo.engine.training import TrainingResult, train
 from bastzoo.engine.weights import weights_of
 from bastzoo.errors import BastzooError, FolderError, TrainingError
 from bastzoo.experiment import Experiment, Preset, ResolvedComponent
+from bastzoo.harness.stopping import Stopping
+from bastzoo.harness.workbench import Workbench, input_shape, usual_frontend
 from bastzoo.model import BinauralLocalizer
 from bastzoo.records.provenance import provenance, reset_peak_memory
 from bastzoo.records.record import (

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bastzoo.bench.jobs import Backlog, Bench, Job, Outcome, Settings, Watch
-from bastzoo.bench.stopping import Stopping
 from bastzoo.engine.checkpoint import Interrupted
 from bastzoo.errors import FolderError, SetupError
+from bastzoo.harness.jobs import Backlog, Bench, Job, Outcome, Settings, Watch
+from bastzoo.harness.stopping import Stopping
 
 _RETRIES = 5
 _CONNECT_SECONDS = 20

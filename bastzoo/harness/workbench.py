@@ -14,7 +14,6 @@ from accelerate.utils import set_seed
 from bastzoo.acoustics import CLIP_SAMPLES
 from bastzoo.acoustics.sounds import SPLITS, Split
 from bastzoo.acoustics.sounds.corpus import FAMILIES
-from bastzoo.bench.grid.axes import READY_MADE
 from bastzoo.conditions import Condition, DataSource
 from bastzoo.data.batches import DataSet
 from bastzoo.data.environments import Environment
@@ -33,6 +32,7 @@ from bastzoo.experiment import (
     Tasks,
     resolve,
 )
+from bastzoo.harness.grid.axes import READY_MADE
 from bastzoo.metrics.registered import metrics_of
 from bastzoo.model import BinauralLocalizer
 from bastzoo.models.building import build_model, resolved_component

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import safetensors
 
-from bastzoo.bench.runner import EVALUATION_BATCH, components_of, evaluation_of, fitted
-from bastzoo.bench.tracks import Case, Track
-from bastzoo.bench.workbench import Workbench, usual_frontend
 from bastzoo.conditions import Condition
 from bastzoo.data.batches import ClipSet
 from bastzoo.engine.evaluation import Answers, localize, localize_baseline
 from bastzoo.engine.weights import load_weights
 from bastzoo.errors import RecordError
 from bastzoo.experiment import MODEL_KINDS, DataSize, Experiment, ResolvedComponent
+from bastzoo.harness.runner import EVALUATION_BATCH, components_of, evaluation_of, fitted
+from bastzoo.harness.tracks import Case, Track
+from bastzoo.harness.workbench import Workbench, usual_frontend
 from bastzoo.model import BinauralLocalizer
 from bastzoo.records.provenance import provenance, reset_peak_memory
 from bastzoo.records.record import (

@@ -20,18 +20,18 @@ import tomli_w
 from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from bastzoo.bench.journal import Journal, damaged
-from bastzoo.bench.workbench import Workbench
 from bastzoo.engine.checkpoint import Checkpoints, Interrupted
 from bastzoo.engine.observer import Observer, Silent
 from bastzoo.engine.training import train
 from bastzoo.errors import ClaimLostError, SetupError, TrainingError
 from bastzoo.experiment import Experiment, Preset, Recipe
+from bastzoo.harness.journal import Journal, damaged
+from bastzoo.harness.workbench import Workbench
 from bastzoo.records.claims import Claim, Claims
 from bastzoo.records.store import in_sentences, write_text
 
 if TYPE_CHECKING:
-    from bastzoo.bench.stopping import Stopping
+    from bastzoo.harness.stopping import Stopping
 
 FOLDER = "tune"
 BEST_FILE = "best.toml"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bastzoo.bench.grid.axes import PAPER_AXES, axis, combinations
-from bastzoo.bench.grid.plan import plan
-from bastzoo.bench.workbench import Workbench
 from bastzoo.errors import CombinationError, ComponentError, SetupError
 from bastzoo.experiment import load_preset
+from bastzoo.harness.grid.axes import PAPER_AXES, axis, combinations
+from bastzoo.harness.grid.plan import plan
+from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
 from bastzoo.records.store import RunStore
 from bastzoo.registry import Component, Registry

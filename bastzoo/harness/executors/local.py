@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from bastzoo.bench.executors.worker import Ended, Started, main
-from bastzoo.bench.jobs import Backlog, Bench, Job, Outcome, Settings, Watch
-from bastzoo.bench.stopping import Stopping
 from bastzoo.engine.checkpoint import Interrupted
 from bastzoo.errors import FolderError
+from bastzoo.harness.executors.worker import Ended, Started, main
+from bastzoo.harness.jobs import Backlog, Bench, Job, Outcome, Settings, Watch
+from bastzoo.harness.stopping import Stopping
 
 _IDLE = 0.2
 _ATTEMPTS = 2

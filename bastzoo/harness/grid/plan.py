@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from bastzoo.bench.workbench import Workbench, input_shape
 from bastzoo.experiment import Experiment
+from bastzoo.harness.workbench import Workbench, input_shape
 from bastzoo.model import BinauralLocalizer, parameter_count
 from bastzoo.records.store import RunStore
 

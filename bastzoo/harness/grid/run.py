@@ -9,21 +9,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from bastzoo.bench.grid.asked import Grid
-from bastzoo.bench.jobs import Bench, Job, Outcome, Settings, Watch
-from bastzoo.bench.runner import baseline_experiment
-from bastzoo.bench.stopping import Stopping
-from bastzoo.bench.workbench import Workbench
 from bastzoo.boards.runs import render_leaderboard
 from bastzoo.boards.tracks import render_track
 from bastzoo.engine.checkpoint import Interrupted
 from bastzoo.errors import TrainingError
 from bastzoo.experiment import Experiment
+from bastzoo.harness.grid.asked import Grid
+from bastzoo.harness.jobs import Bench, Job, Outcome, Settings, Watch
+from bastzoo.harness.runner import baseline_experiment
+from bastzoo.harness.stopping import Stopping
+from bastzoo.harness.workbench import Workbench
 from bastzoo.records.record import RunRecord, TrackRecord
 from bastzoo.records.store import RunStore, write_text
 
 if TYPE_CHECKING:
-    from bastzoo.bench.executors import Executor
+    from bastzoo.harness.executors import Executor
     from bastzoo.registry import Registry
 
 Say = Callable[[str], None]

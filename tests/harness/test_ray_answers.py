@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bastzoo.bench.executors.ray import _Answer, _perform, _put
-from bastzoo.bench.jobs import Bench, Job, Settings
-from bastzoo.bench.workbench import Workbench
 from bastzoo.errors import FolderError
 from bastzoo.experiment import Combination, load_preset
+from bastzoo.harness.executors.ray import _Answer, _perform, _put
+from bastzoo.harness.jobs import Bench, Job, Settings
+from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
 from bastzoo.records.store import PREDICTIONS_FILE, RECORD_FILE, WEIGHTS_FILE
 

@@ -9,17 +9,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bastzoo.bench.jobs import Bench, Job, Settings
-from bastzoo.bench.runner import (
+from bastzoo.errors import RecordError, SetupError
+from bastzoo.experiment import Combination, load_preset
+from bastzoo.harness.jobs import Bench, Job, Settings
+from bastzoo.harness.runner import (
     baseline_experiment,
     baseline_run,
     train_run,
 )
-from bastzoo.bench.track_run import load_run, track_run
-from bastzoo.bench.tracks import environment_track
-from bastzoo.bench.workbench import Workbench
-from bastzoo.errors import RecordError, SetupError
-from bastzoo.experiment import Combination, load_preset
+from bastzoo.harness.track_run import load_run, track_run
+from bastzoo.harness.tracks import environment_track
+from bastzoo.harness.workbench import Workbench
 from bastzoo.metrics.localization import angular_distance
 from bastzoo.plugins import default_registry
 from bastzoo.records.store import RunStore
@@ -42,7 +42,7 @@ def workbench() -> Workbench:
         Component(
             kind="loss",
             name="exploding",
-            target="tests.bench.test_runner:Exploding",
+            target="tests.harness.test_runner:Exploding",
             summary="raises",
         )
     )
@@ -51,7 +51,7 @@ def workbench() -> Workbench:
             Component(
                 kind="head",
                 name=name.lower(),
-                target=f"tests.bench.test_runner:{name}",
+                target=f"tests.harness.test_runner:{name}",
                 summary="of a test",
                 gives=("vector",),
             )
@@ -60,7 +60,7 @@ def workbench() -> Workbench:
         Component(
             kind="baseline",
             name="brittle",
-            target="tests.bench.test_runner:Brittle",
+            target="tests.harness.test_runner:Brittle",
             summary="raises for short sounds",
         )
     )

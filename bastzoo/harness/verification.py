@@ -14,10 +14,10 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from bastzoo.bench.track_run import load_run
-from bastzoo.bench.workbench import Workbench
 from bastzoo.engine.evaluation import Answers, Names, score
 from bastzoo.errors import BastzooError, RecordError, tellable
+from bastzoo.harness.track_run import load_run
+from bastzoo.harness.workbench import Workbench
 from bastzoo.metrics.metric import Metric
 from bastzoo.model import parameter_count
 from bastzoo.reading import MEBIBYTE, read_arrays, read_text

@@ -11,8 +11,8 @@ import optuna
 import pytest
 from optuna.storages import JournalStorage
 
-from bastzoo.bench.journal import Journal
 from bastzoo.errors import FolderError, SetupError
+from bastzoo.harness.journal import Journal
 from bastzoo.records.claims import Claims
 
 SERVER = multiprocessing.get_context("forkserver")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bastzoo.bench.grid.axes import axes_of, combinations, is_all
-from bastzoo.bench.tracks import Track, check_track, find_track, plain_track, with_conditions
 from bastzoo.conditions import Condition, DataSource
 from bastzoo.experiment import Combination, Preset, Tasks, load_preset
+from bastzoo.harness.grid.axes import axes_of, combinations, is_all
+from bastzoo.harness.tracks import Track, check_track, find_track, plain_track, with_conditions
 from bastzoo.registry import Registry
 
 
