@@ -17,10 +17,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bastzoo.bounds import Count, Depth, Name, Natural, Plain, Seed, Size
 from bastzoo.conditions import Condition, DataSource
 from bastzoo.errors import CombinationError, PresetError, tellable
-from bastzoo.reading import read_text
+from bastzoo.limits.bounds import Count, Depth, Name, Natural, Plain, Seed, Size
+from bastzoo.limits.reading import read_text
 from bastzoo.registry import Component, Registry
 
 EXPERIMENT_SCHEMA = 1

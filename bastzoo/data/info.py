@@ -15,7 +15,6 @@ import numpy as np
 
 from bastzoo.acoustics import SAMPLE_RATE
 from bastzoo.acoustics.sounds import SPLITS
-from bastzoo.cores import available_cores
 from bastzoo.data.batches import Counted
 from bastzoo.data.recorded.audio import read_recording
 from bastzoo.data.recorded.faults import Faults
@@ -24,6 +23,7 @@ from bastzoo.data.recorded.index import RecordedIndex
 from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.directions import azimuth_of, elevation_of
 from bastzoo.errors import DataError
+from bastzoo.limits.cores import available_cores
 
 _FULL_SCALE = 2**15 - 1
 _TOLD = 20

@@ -18,9 +18,9 @@ from bastzoo.engine.evaluation import Answers, Names, score
 from bastzoo.errors import BastzooError, RecordError, tellable
 from bastzoo.harness.track_run import load_run
 from bastzoo.harness.workbench import Workbench
+from bastzoo.limits.reading import MEBIBYTE, read_arrays, read_text
 from bastzoo.metrics.metric import Metric
 from bastzoo.model import parameter_count
-from bastzoo.reading import MEBIBYTE, read_arrays, read_text
 from bastzoo.records.record import Evaluation, RunRecord, Training
 from bastzoo.records.store import (
     HISTORY_FILE,

@@ -27,7 +27,7 @@ from pathlib import Path
 from types import TracebackType
 
 from bastzoo.errors import ClaimLostError, FolderError, tellable
-from bastzoo.reading import parsed_json, read_text
+from bastzoo.limits.reading import parsed_json, read_text
 from bastzoo.records.aside import new_file, put
 
 FOLDER = ".unfinished"

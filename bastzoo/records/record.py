@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
-from bastzoo.bounds import Amount, Angle, Finite, Name, Natural, Plain, Text, Whole
 from bastzoo.conditions import Condition, DataSource
 from bastzoo.experiment import (
     COMBINATION_KINDS,
@@ -16,6 +15,7 @@ from bastzoo.experiment import (
     ResolvedComponent,
     digest,
 )
+from bastzoo.limits.bounds import Amount, Angle, Finite, Name, Natural, Plain, Text, Whole
 
 PROTOCOL_VERSION = 1
 RECORD_SCHEMA = 1

@@ -13,7 +13,14 @@ import numpy as np
 import pytest
 
 from bastzoo.errors import ClaimLostError, FolderError, RecordError
-from bastzoo.reading import MEBIBYTE, array_shapes, opened, read_arrays, read_bytes, read_text
+from bastzoo.limits.reading import (
+    MEBIBYTE,
+    array_shapes,
+    opened,
+    read_arrays,
+    read_bytes,
+    read_text,
+)
 from bastzoo.records.claims import Claims, Holder
 from bastzoo.records.store import RECORD_FILE, RunStore, is_key
 from tests.records.made import model_record

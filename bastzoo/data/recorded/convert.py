@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bastzoo.cores import available_cores
 from bastzoo.data.recorded.cache import (
     CLIPS_FILE,
     FEATURES_FILE,
@@ -36,6 +35,7 @@ from bastzoo.data.recorded.conversion import Conversion, Dtype
 from bastzoo.data.recorded.faults import Faults
 from bastzoo.data.recorded.index import RecordedIndex
 from bastzoo.errors import DataError, SetupError
+from bastzoo.limits.cores import available_cores
 from bastzoo.ops.fingerprint import fingerprint, fingerprints
 from bastzoo.registry import Component
 
