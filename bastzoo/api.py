@@ -86,9 +86,11 @@ def create_model(
     >>> type(model).__name__, model.sharing
     ('BinauralLocalizer', 'SP')
     """
-    from bastzoo.experiment import MODEL_KINDS, ResolvedComponent, check_fit, load_preset
+    from bastzoo.experiment import ResolvedComponent, check_fit
     from bastzoo.models.building import build_model
     from bastzoo.plugins import default_registry
+    from bastzoo.presets import load_preset
+    from bastzoo.registry import MODEL_KINDS
 
     registry, sizes = default_registry(), load_preset(preset)
     names = dict(zip(MODEL_KINDS, (frontend, backbone, integration, head), strict=True))

@@ -37,6 +37,10 @@ KINDS = (
 _TARGET = re.compile(r"[\w.]+:[\w.]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+/-]*")
 _ANY = "/*"
+# Kinds of component that a combination chooses, in the order of a clip's way through the model.
+MODEL_KINDS = ("frontend", "backbone", "integration", "head")
+COMBINATION_KINDS = (*MODEL_KINDS, "loss")
+
 _MANY, _FEW = 60, 6
 """Of more names than `_MANY` an error lists the first `_FEW`."""
 

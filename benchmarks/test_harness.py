@@ -14,11 +14,12 @@ import pytest
 
 from bastzoo.acoustics.sounds import SPLITS
 from bastzoo.engine.checkpoint import Checkpoints
-from bastzoo.experiment import Combination, DataSize, Experiment, load_preset
+from bastzoo.experiment import Combination, Experiment
 from bastzoo.harness import runner
 from bastzoo.harness.jobs import Bench, Job, Settings
 from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
+from bastzoo.presets import DataSize, load_preset
 
 LIMIT_BETWEEN_S = 0.05
 LIMIT_SHARE = 0.03

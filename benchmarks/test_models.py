@@ -20,7 +20,7 @@ import soundfile
 import torch
 
 import bastzoo as bz
-from bastzoo.experiment import Combination, load_preset, resolve
+from bastzoo.experiment import Combination, resolve
 from bastzoo.models.building import build_model
 from bastzoo.models.exporting.export import export_onnx
 from bastzoo.models.exporting.quantization import quantize_onnx
@@ -28,6 +28,7 @@ from bastzoo.models.localizer import Localizer
 from bastzoo.models.sharing.package import read_package, write_package
 from bastzoo.models.sharing.record import record_of_experiment
 from bastzoo.plugins import default_registry
+from bastzoo.presets import load_preset
 
 ROUNDS = 7
 NOISE = np.random.default_rng(0).normal(size=(60 * 44_100, 2)).astype(np.float32) * 0.05

@@ -14,9 +14,10 @@ import pytest
 import torch
 
 from bastzoo.conditions import Condition
-from bastzoo.experiment import Combination, load_preset
+from bastzoo.experiment import Combination
 from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
+from bastzoo.presets import load_preset
 
 ROUNDS = 40
 LIMIT_SHARE = 0.10

@@ -19,9 +19,10 @@ from bastzoo.acoustics.rooms.shoebox import ANECHOIC, LECTURE_HALL, Room, binaur
 from bastzoo.acoustics.sounds.corpus import make_corpus
 from bastzoo.data.environments import ri
 from bastzoo.data.rendering.clips import RenderedData
-from bastzoo.experiment import Combination, load_preset
+from bastzoo.experiment import Combination
 from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
+from bastzoo.presets import load_preset
 from bastzoo.zoo.frontends import Spectrogram
 
 BATCH = 64

@@ -13,9 +13,9 @@ import torch
 from bastzoo.data.rendering.clips import RenderedClips
 from bastzoo.data.rendering.scenes import SceneClips
 from bastzoo.errors import CombinationError, DataError
-from bastzoo.experiment import DataSize
 from bastzoo.harness.tracks import Case, Track
 from bastzoo.harness.workbench import Workbench, usual_frontend
+from bastzoo.presets import DataSize
 
 _AT_ONCE = 4096
 

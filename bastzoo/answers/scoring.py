@@ -13,10 +13,10 @@ from bastzoo.answers.questions import Question
 from bastzoo.answers.table import write_answers
 from bastzoo.engine.evaluation import Answers, score
 from bastzoo.errors import DataError
-from bastzoo.experiment import DataSize
 from bastzoo.harness.tracks import USUAL, Track
 from bastzoo.harness.workbench import Workbench
 from bastzoo.metrics.metric import Metric
+from bastzoo.presets import DataSize
 from bastzoo.records.provenance import provenance
 from bastzoo.records.record import (
     AnswersExperiment,

@@ -26,7 +26,7 @@ from bastzoo.errors import DataError, tellable
 if TYPE_CHECKING:
     from bastzoo.acoustics.listeners.sofa import AzimuthDirection
     from bastzoo.acoustics.sounds import Split
-    from bastzoo.experiment import DataSize
+    from bastzoo.presets import DataSize
     from bastzoo.registry import Registry
 
 _VIRTUAL = "virtual/"

@@ -30,10 +30,11 @@ from bastzoo.engine.processes import check_shares, is_lost, lost, together
 from bastzoo.engine.training import TrainingResult, train
 from bastzoo.engine.weights import weights_of
 from bastzoo.errors import BastzooError, FolderError, TrainingError
-from bastzoo.experiment import Experiment, Preset, ResolvedComponent
+from bastzoo.experiment import Experiment, ResolvedComponent
 from bastzoo.harness.stopping import Stopping
 from bastzoo.harness.workbench import Workbench, input_shape, usual_frontend
 from bastzoo.model import BinauralLocalizer
+from bastzoo.presets import Preset
 from bastzoo.records.provenance import provenance, reset_peak_memory
 from bastzoo.records.record import (
     BaselineExperiment,

@@ -17,11 +17,12 @@ from bastzoo.data.batches import ClipSet
 from bastzoo.engine.evaluation import Answers, localize, localize_baseline
 from bastzoo.engine.weights import load_weights
 from bastzoo.errors import RecordError
-from bastzoo.experiment import MODEL_KINDS, DataSize, Experiment, ResolvedComponent
+from bastzoo.experiment import Experiment, ResolvedComponent
 from bastzoo.harness.runner import EVALUATION_BATCH, components_of, evaluation_of, fitted
 from bastzoo.harness.tracks import Case, Track
 from bastzoo.harness.workbench import Workbench, usual_frontend
 from bastzoo.model import BinauralLocalizer
+from bastzoo.presets import DataSize
 from bastzoo.records.provenance import provenance, reset_peak_memory
 from bastzoo.records.record import (
     CaseResult,
@@ -32,7 +33,7 @@ from bastzoo.records.store import (
     WEIGHTS_FILE,
     RunStore,
 )
-from bastzoo.registry import Registry
+from bastzoo.registry import MODEL_KINDS, Registry
 
 
 def load_run(path: Path, record: RunRecord, *, workbench: Workbench) -> BinauralLocalizer:

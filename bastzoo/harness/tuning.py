@@ -24,9 +24,10 @@ from bastzoo.engine.checkpoint import Checkpoints, Interrupted
 from bastzoo.engine.observer import Observer, Silent
 from bastzoo.engine.training import train
 from bastzoo.errors import ClaimLostError, SetupError, TrainingError
-from bastzoo.experiment import Experiment, Preset, Recipe
+from bastzoo.experiment import Experiment
 from bastzoo.harness.journal import Journal, damaged
 from bastzoo.harness.workbench import Workbench
+from bastzoo.presets import Preset, Recipe
 from bastzoo.records.claims import Claim, Claims
 from bastzoo.records.store import in_sentences, write_text
 

@@ -23,19 +23,12 @@ from bastzoo.data.rendering.digests import data_digest
 from bastzoo.data.rendering.places import check_reach
 from bastzoo.data.targets import ALWAYS_KNOWN, without_variety
 from bastzoo.errors import BastzooError, CombinationError, ComponentError, DataError, SetupError
-from bastzoo.experiment import (
-    Combination,
-    DataSize,
-    Experiment,
-    Preset,
-    ResolvedComponent,
-    Tasks,
-    resolve,
-)
+from bastzoo.experiment import Combination, Experiment, ResolvedComponent, Tasks, resolve
 from bastzoo.harness.grid.axes import READY_MADE
 from bastzoo.metrics.registered import metrics_of
 from bastzoo.model import BinauralLocalizer
 from bastzoo.models.building import build_model, resolved_component
+from bastzoo.presets import DataSize, Preset
 from bastzoo.registry import Component, Registry, accepted
 from bastzoo.zoo.losses import Loss
 

@@ -8,14 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
 from bastzoo.conditions import Condition, DataSource
-from bastzoo.experiment import (
-    COMBINATION_KINDS,
-    DataSize,
-    Experiment,
-    ResolvedComponent,
-    digest,
-)
+from bastzoo.experiment import Experiment, ResolvedComponent, digest
 from bastzoo.limits.bounds import Amount, Angle, Finite, Name, Natural, Plain, Text, Whole
+from bastzoo.presets import DataSize
+from bastzoo.registry import COMBINATION_KINDS
 
 PROTOCOL_VERSION = 1
 RECORD_SCHEMA = 1

@@ -9,15 +9,8 @@ from functools import cache
 
 from bastzoo.conditions import Condition, DataSource
 from bastzoo.errors import BastzooError
-from bastzoo.experiment import (
-    ELSEWHERE,
-    DataSize,
-    Experiment,
-    Preset,
-    ResolvedComponent,
-    load_preset,
-    preset_names,
-)
+from bastzoo.experiment import ELSEWHERE, Experiment, ResolvedComponent
+from bastzoo.presets import DataSize, Preset, load_preset, preset_names
 from bastzoo.records.record import AnswersExperiment, RunRecord
 from bastzoo.registry import Component, Registry
 

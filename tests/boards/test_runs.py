@@ -13,8 +13,8 @@ from bastzoo.boards.columns import COLUMNS, ColumnChoice
 from bastzoo.boards.formats import FORMATS
 from bastzoo.boards.runs import render_leaderboard, sections
 from bastzoo.errors import RecordError
-from bastzoo.experiment import Preset, load_preset
 from bastzoo.harness.tracks import TRACKS
+from bastzoo.presets import Preset, load_preset
 from bastzoo.records.record import RunRecord
 from bastzoo.records.store import read_records
 from tests.records.made import PROVENANCE, baseline_record, evaluation, model_record

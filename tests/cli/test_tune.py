@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bastzoo.experiment import load_preset
+from bastzoo.presets import load_preset
 from tests.cli.test_harness import KILLS, run, start
 
 Study = tuple[Path, dict[str, Any]]

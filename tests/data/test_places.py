@@ -18,7 +18,7 @@ from bastzoo.data.rendering.digests import data_digest
 from bastzoo.data.rendering.places import azimuth_grid, directions_of
 from bastzoo.directions import azimuth_of, direction_from_angles
 from bastzoo.errors import DataError
-from bastzoo.experiment import DataSize
+from bastzoo.presets import DataSize
 
 SIZE = DataSize(train_sounds=4, validation_sounds=1, test_sounds=3, azimuth_step=90)
 FRONT = np.array([-60.0, -55.0, 0.0, 55.0, 60.0])

@@ -12,7 +12,7 @@ from bastzoo.data.rendering.clips import RenderedClips, RenderedData
 from bastzoo.data.rendering.digests import data_digest
 from bastzoo.data.rendering.places import azimuth_grid
 from bastzoo.directions import azimuth_of
-from bastzoo.experiment import DataSize
+from bastzoo.presets import DataSize
 
 SIZE = DataSize(train_sounds=4, validation_sounds=2, test_sounds=3, azimuth_step=90)
 

@@ -19,7 +19,7 @@ from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.data.rendering.scenes import SceneClips, SceneData, make_bank
 from bastzoo.directions import azimuth_of
 from bastzoo.errors import DataError
-from bastzoo.experiment import DataSize
+from bastzoo.presets import DataSize
 
 CORPUS = make_corpus(range(4), 0)
 SIZE = DataSize(train_sounds=3, validation_sounds=2, test_sounds=2)

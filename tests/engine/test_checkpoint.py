@@ -13,9 +13,10 @@ from torch import nn
 
 from bastzoo.engine.checkpoint import Checkpoints, Interrupted, random_state, set_random_state
 from bastzoo.engine.training import TrainingResult, train
-from bastzoo.experiment import Combination, Experiment, load_preset
+from bastzoo.experiment import Combination, Experiment
 from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
+from bastzoo.presets import load_preset
 
 
 @pytest.fixture(scope="module")

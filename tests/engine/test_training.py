@@ -17,8 +17,8 @@ from bastzoo.data.rendering.clips import RenderedClips, RenderedData
 from bastzoo.engine.evaluation import localize
 from bastzoo.engine.training import train
 from bastzoo.errors import TrainingError
-from bastzoo.experiment import DataSize, Recipe
 from bastzoo.metrics.localization import angular_distance
+from bastzoo.presets import DataSize, Recipe
 
 RECIPE = Recipe(steps=40, batch=16, learning_rate=0.01, validate_every=10, patience=4)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from bastzoo.errors import CombinationError, ComponentError, SetupError
-from bastzoo.experiment import load_preset
 from bastzoo.harness.grid.axes import PAPER_AXES, axis, combinations
 from bastzoo.harness.grid.plan import plan
 from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
+from bastzoo.presets import load_preset
 from bastzoo.records.store import RunStore
 from bastzoo.registry import Component, Registry
 

@@ -11,11 +11,12 @@ import pytest
 from bastzoo.boards.columns import ColumnChoice
 from bastzoo.boards.runs import render_leaderboard, sections
 from bastzoo.errors import CombinationError
-from bastzoo.experiment import Combination, Tasks, load_preset
+from bastzoo.experiment import Combination, Tasks
 from bastzoo.harness.runner import train_run
 from bastzoo.harness.verification import faults_of
 from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
+from bastzoo.presets import load_preset
 from bastzoo.records.record import RunRecord
 from bastzoo.records.store import RunStore
 from bastzoo.registry import Registry

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from bastzoo.errors import FolderError
-from bastzoo.experiment import Combination, load_preset
+from bastzoo.experiment import Combination
 from bastzoo.harness.executors.ray import _Answer, _perform, _put
 from bastzoo.harness.jobs import Bench, Job, Settings
 from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
+from bastzoo.presets import load_preset
 from bastzoo.records.store import PREDICTIONS_FILE, RECORD_FILE, WEIGHTS_FILE
 
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from bastzoo.errors import RecordError, SetupError
-from bastzoo.experiment import Combination, load_preset
+from bastzoo.experiment import Combination
 from bastzoo.harness.jobs import Bench, Job, Settings
 from bastzoo.harness.runner import (
     baseline_experiment,
@@ -22,6 +22,7 @@ from bastzoo.harness.tracks import environment_track
 from bastzoo.harness.workbench import Workbench
 from bastzoo.metrics.localization import angular_distance
 from bastzoo.plugins import default_registry
+from bastzoo.presets import load_preset
 from bastzoo.records.store import RunStore
 from bastzoo.registry import Component, Registry
 from bastzoo.zoo.baselines.chance import Chance

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bastzoo.conditions import Condition, DataSource
-from bastzoo.experiment import Combination, Experiment, load_preset
+from bastzoo.experiment import Combination, Experiment
 from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
+from bastzoo.presets import load_preset
 from bastzoo.records.record import RunRecord
 from bastzoo.records.staleness import Present
 from tests.records.made import PROVENANCE, model_record

@@ -10,9 +10,9 @@ import click
 
 if TYPE_CHECKING:
     from bastzoo.answers.questions import Question
-    from bastzoo.experiment import DataSize
     from bastzoo.harness.tracks import Track
     from bastzoo.harness.workbench import Workbench
+    from bastzoo.presets import DataSize
 
 Command = Callable[..., Any]
 
@@ -57,9 +57,9 @@ def asked_options(command: Command) -> Command:
 
 def asked(track: str, *, preset: str, environment: str) -> Asked:
     """The clips of a track. Raises BastzooErrors for an unknown track, and for data that is not there."""
-    from bastzoo.experiment import load_preset
     from bastzoo.harness.tracks import find_track
     from bastzoo.plugins import default_registry
+    from bastzoo.presets import load_preset
 
     registry = default_registry()
     found, size = find_track(track, registry), load_preset(preset).data

@@ -14,9 +14,9 @@ from bastzoo.cli.options import TRACK_NAMES, as_json
 
 if TYPE_CHECKING:
     from bastzoo.conditions import DataSource
-    from bastzoo.experiment import DataSize
     from bastzoo.harness.tracks import Track
     from bastzoo.harness.workbench import Workbench
+    from bastzoo.presets import DataSize
 
 
 @click.command()

@@ -80,9 +80,10 @@ def train(
     from bastzoo.cli.terminal.progress import say, warn
     from bastzoo.cli.terminal.results import print_run
     from bastzoo.errors import RecordError
-    from bastzoo.experiment import Combination, load_preset
+    from bastzoo.experiment import Combination
     from bastzoo.harness.grid.axes import READY_MADE, axis, check_frontends
     from bastzoo.plugins import default_registry
+    from bastzoo.presets import load_preset
     from bastzoo.records.store import RunStore
 
     registry = default_registry()

@@ -18,8 +18,9 @@ from bastzoo.cli.options import (
 
 if TYPE_CHECKING:
     from bastzoo.conditions import Condition
-    from bastzoo.experiment import Experiment, Recipe
+    from bastzoo.experiment import Experiment
     from bastzoo.harness.tuning import Trial, Tuning
+    from bastzoo.presets import Recipe
 
 
 @click.command()
@@ -76,9 +77,10 @@ def tune(
     bastzoo bench --backbone mamba --integ SUB --preset FILE
     """
     from bastzoo.errors import SetupError
-    from bastzoo.experiment import Combination, load_preset
+    from bastzoo.experiment import Combination
     from bastzoo.harness.grid.axes import READY_MADE, axis, check_frontends
     from bastzoo.plugins import default_registry
+    from bastzoo.presets import load_preset
     from bastzoo.records.store import RunStore
 
     registry = default_registry()

@@ -103,9 +103,9 @@ def render(
     Example: bastzoo data render --layout bast --out clips
     """
     from bastzoo.cli.terminal.progress import CountProgress, say
-    from bastzoo.experiment import load_preset
     from bastzoo.harness.tracks import training_conditions
     from bastzoo.plugins import default_registry
+    from bastzoo.presets import load_preset
 
     registry = default_registry()
     registry.get("environment", environment).require()
@@ -187,9 +187,10 @@ def convert(
     Example: bastzoo data convert --data clips
     """
     from bastzoo.cli.terminal.progress import say
-    from bastzoo.experiment import ResolvedComponent, load_preset
+    from bastzoo.experiment import ResolvedComponent
     from bastzoo.harness.grid.axes import READY_MADE, check_frontends
     from bastzoo.plugins import default_registry
+    from bastzoo.presets import load_preset
 
     layout = heard.source.layout
     if layout == "rendered":
@@ -237,8 +238,8 @@ def info(name: str | None, preset: str, environment: str | None, heard: Heard, j
     """
     from bastzoo.cli.terminal.output import echo_json
     from bastzoo.cli.terminal.progress import CountProgress
-    from bastzoo.experiment import load_preset
     from bastzoo.plugins import default_registry
+    from bastzoo.presets import load_preset
 
     registry = default_registry()
     values = load_preset(preset)

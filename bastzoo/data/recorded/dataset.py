@@ -24,7 +24,7 @@ from bastzoo.data.recorded.files import read_wave
 from bastzoo.data.recorded.index import RecordedIndex
 from bastzoo.directions import direction_from_angles
 from bastzoo.errors import DataError
-from bastzoo.experiment import DataSize
+from bastzoo.presets import DataSize
 from bastzoo.registry import Component
 
 

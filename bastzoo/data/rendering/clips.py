@@ -29,7 +29,7 @@ from bastzoo.data.rendering.digests import data_digest
 from bastzoo.data.rendering.draws import drawn
 from bastzoo.data.rendering.places import Place, check_reach, heard_with, places_of
 from bastzoo.errors import DataError
-from bastzoo.experiment import DataSize
+from bastzoo.presets import DataSize
 
 # Each split numbers its sounds in a range of its own: no sound can be in two splits, and the test
 # sounds of a small preset are the first of those of a larger one.

@@ -13,7 +13,8 @@ from bastzoo.acoustics.rooms.shoebox import Room
 from bastzoo.acoustics.sounds.corpus import CORPUS_VERSION, Corpus
 from bastzoo.conditions import Condition
 from bastzoo.data.environments import Environment
-from bastzoo.experiment import DataSize, digest
+from bastzoo.experiment import digest
+from bastzoo.presets import DataSize
 
 if TYPE_CHECKING:
     from bastzoo.acoustics.sounds import Split

@@ -15,7 +15,7 @@ from bastzoo.conditions import Condition, Directions
 from bastzoo.data.environments import Environment
 from bastzoo.directions import azimuth_of, direction_from_angles, elevation_of
 from bastzoo.errors import DataError
-from bastzoo.experiment import DataSize
+from bastzoo.presets import DataSize
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,7 +30,7 @@ from bastzoo.data.rendering.digests import data_digest
 from bastzoo.data.rendering.draws import drawn, normal, uniform
 from bastzoo.data.rendering.places import heard_with
 from bastzoo.errors import DataError
-from bastzoo.experiment import DataSize
+from bastzoo.presets import DataSize
 
 ROOMS: tuple[str, ...] = ("open air", "made rooms")
 

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from bastzoo.errors import ComponentError, SetupError
-from bastzoo.experiment import MODEL_KINDS
 from bastzoo.ops.selective_scan.doubling import selective_scan
 from bastzoo.ops.selective_scan.library import scan
+from bastzoo.registry import MODEL_KINDS
 
 if TYPE_CHECKING:
     from bastzoo.models.localizer import Localizer

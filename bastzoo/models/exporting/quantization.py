@@ -73,8 +73,8 @@ def _measured(plain: Path, quantized: Path) -> QuantizationCost:
 
     from bastzoo.data.environments import ri
     from bastzoo.data.rendering.clips import RenderedData
-    from bastzoo.experiment import DataSize
     from bastzoo.metrics.localization import angular_distance, counted
+    from bastzoo.presets import DataSize
 
     size = DataSize(train_sounds=1, validation_sounds=1, test_sounds=_SOUNDS)
     clips = RenderedData(environment=ri(), size=size).split("test")

@@ -20,9 +20,9 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from bastzoo.errors import BastzooError, ComponentError, DataError, RecordError, tellable
-from bastzoo.experiment import MODEL_KINDS
 from bastzoo.models.building import build_model
 from bastzoo.models.sharing.record import MODEL_SCHEMA, ModelRecord, WeightsFile
+from bastzoo.registry import MODEL_KINDS
 
 if TYPE_CHECKING:
     from bastzoo.model import BinauralLocalizer

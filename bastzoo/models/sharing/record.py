@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from bastzoo.acoustics import CLIP_SAMPLES
-from bastzoo.experiment import MODEL_KINDS, Experiment, ModelSize, ResolvedComponent
+from bastzoo.experiment import Experiment, ResolvedComponent
+from bastzoo.presets import ModelSize
+from bastzoo.registry import MODEL_KINDS
 
 if TYPE_CHECKING:
     from bastzoo.conditions import DataSource

@@ -16,8 +16,8 @@ from bastzoo.data.export import write_bast_folder
 from bastzoo.data.recorded.dataset import RecordedData, open_recorded
 from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.errors import DataError
-from bastzoo.experiment import DataSize
 from bastzoo.plugins import default_registry
+from bastzoo.presets import DataSize
 from bastzoo.registry import Component
 from bastzoo.zoo.frontends import Spectrogram
 from tests.data.recorded.made import bast_folder, csv_index, samples, write_wave
