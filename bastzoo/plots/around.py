@@ -125,9 +125,9 @@ def azimuth_error(canvas: Canvas) -> list[Any]:
 
 
 def _rings(highest: float) -> np.ndarray:
-    """Three to five round figures from 0 to what holds the highest value."""
+    """At most six round figures from 0 to what holds the highest value."""
     highest = max(highest, 1.0)
-    step = next(s for s in (0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60) if highest / s <= 4 or s == 60)
+    step = next(s for s in (0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60) if highest / s <= 5 or s == 60)
     return np.arange(0, np.ceil(highest / step - 1e-9) + 1) * step
 
 
@@ -246,6 +246,7 @@ def prediction_distribution(canvas: Canvas) -> list[Any]:
             label="true",
         )
         axes.set_title(design.label)
+        axes.set_axisbelow(False)  # the rings and their labels over the bars
     rings = _rings(highest)
     for axes in panels:
         axes.set_rlim(0, rings[-1])

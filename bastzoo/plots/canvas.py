@@ -63,7 +63,9 @@ class Canvas:
         entries = axes.get_legend_handles_labels() if handles is None else handles
         if not entries[0]:
             return
-        shared = shared_parts(self.designs)
+        models = [design.label for design in self.designs if "backbone" in design.parts]
+        has_models = any(label.startswith(model) for label in entries[1] for model in models)
+        shared = shared_parts(self.designs) if has_models else ""
         title = title or (f"models: {shared}" if shared else "")
         longest = max(map(len, entries[1]))
         room = 50 if not self.may_resize else 50 * self.figure.get_figwidth() / self.style.column

@@ -161,13 +161,22 @@ def _dots(
     for offset, (design, look, found) in zip(offsets, groups, strict=True):
         rows = [names.index(name) + offset for name in found]
         values = [value for value, _ in found.values()]
-        axes.plot(values, rows, ls="", marker=look.marker, color=look.colour, label=design.label)
+        axes.plot(
+            values,
+            rows,
+            ls="",
+            marker=look.marker,
+            color=look.colour,
+            label=design.label,
+            clip_on=False,
+        )
         for row, (_, ends) in zip(rows, found.values(), strict=True):
             if ends is not None and np.isfinite(ends).all():
                 axes.plot(ends, [row, row], color=look.colour, lw=0.8 * canvas.style.line)
     axes.set_yticks(range(len(names)), [plain(name, 26) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_xlim(0, None)
+    ends = [line.get_xdata() for line in axes.lines]
+    axes.set_xlim(0, 1.05 * max([1.0, *(float(np.nanmax(xs)) for xs in ends if len(xs))]))
     axes.set_xlabel("mean AD (°)")
     axes.grid(visible=True, axis="x")
     canvas.legend(axes)

@@ -73,7 +73,8 @@ PANELS = (
     Panel(
         "hemifields",
         "Left and right",
-        "Mean AD of sounds on either side; p is of the paired t test over sounds.",
+        "Mean AD of sounds on either side; p is of the paired t test over sounds, "
+        "and is left out of several seeds whose predictions are not kept.",
     ),
     Panel(
         "room-error",

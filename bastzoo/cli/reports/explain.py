@@ -104,6 +104,7 @@ class _Explained:
     shown: int
     what: str
     error: float | None
+    data: str
 
 
 def _explain(
@@ -135,6 +136,7 @@ def _explain(
         shown=shown,
         what=what,
         error=tested[0].figures.get("ad_mean") if tested else None,
+        data=localizer.record.experiment.data_digest if localizer.record.experiment else "",
     )
 
 
@@ -228,7 +230,9 @@ def _draw(explained: list[_Explained], plot: Path, style: str) -> list[Path]:
     if len(explained) > 1:
         figure = Figure(layout="constrained")
         curves = {one.name: next(iter(one.curves.values())) for one in explained}
-        focus_of_models(curves, [one.error for one in explained], figure=figure, style=style)
+        alike = len({one.data for one in explained}) == 1  # errors of other tests do not compare
+        errors = [one.error if alike else None for one in explained]
+        focus_of_models(curves, errors, figure=figure, style=style)
         _save(figure, second, style)
         return [second]
     decibels = level_db(first.clips[first.shown : first.shown + 1])[0]
