@@ -16,6 +16,7 @@ from bastzoo.cli.options import (
     as_json,
     check_tasks,
     checkpoint_option,
+    no_color,
     pretrained_option,
     task_options,
     training_options,
@@ -87,6 +88,7 @@ def _axis(name: str, parameter: str, text: str) -> Callable[[Command], Command]:
 @where_and_how
 @click.option("--dry-run", is_flag=True, help="Print the plan and run nothing.")
 @as_json
+@no_color
 @click.pass_context
 def bench(
     context: click.Context,
@@ -154,6 +156,7 @@ def bench(
     from bastzoo.bench.jobs import Bench, Settings
     from bastzoo.bench.stopping import Stopping
     from bastzoo.bench.workbench import Workbench
+    from bastzoo.cli.terminal.boards import is_shown, print_boards, write_boards
     from bastzoo.cli.terminal.grid_display import GridDisplay
 
     settings = Settings(
@@ -188,9 +191,11 @@ def bench(
             ):
                 _take(outcome, results, display)
         finally:  # an interrupt or a full disk in the tenth run does not take the table of nine away
-            tables = _write_leaderboards(results, named, store)
+            tables, sections = write_boards(results.records, results.on_tracks, named, store)
     if json_:
         print_records(results.records, results.on_tracks)
+    elif tables and is_shown():
+        print_boards(sections)
     elif tables:
         click.echo("\n".join(tables))
     _summary(results, rows, bool(tables), store, time.perf_counter() - started)
@@ -370,27 +375,6 @@ def _summary(
             f"{results.stale} rows are left out: their records are stale (of other code, preset or "
             "data). --rerun stale runs them again; `bastzoo runs list --status stale` says why."
         )
-
-
-def _write_leaderboards(results: _Results, tracks: list[Track], store: RunStore) -> list[str]:
-    """Write the tables of the finished runs and return them; none when no model has finished."""
-    from bastzoo.boards.runs import render_leaderboard
-    from bastzoo.boards.tracks import render_track
-    from bastzoo.records.store import write_text
-
-    tables = {}
-    if tracks:
-        for track in tracks:
-            found = [record for record in results.on_tracks if record.track == track.name]
-            if any(record.experiment for record in found):
-                tables[f"leaderboard-{track.name}.md"] = render_track(found, track.question)
-    else:
-        finished = [record for record in results.records if record.status == "finished"]
-        if any(record.experiment for record in finished):
-            tables["leaderboard.md"] = render_leaderboard(finished)
-    for name, table in tables.items():
-        write_text(store.folder / name, table)
-    return list(tables.values())
 
 
 def _words(record: RunRecord) -> str:
