@@ -15,7 +15,16 @@ LONGEST_FILE, MOST_MODULES = 400, 12
 # From the ground up: what stands in a floor imports from its own and from those below.
 FLOORS = (
     {"errors", "directions", "hookspecs", "limits"},
-    {"registry", "conditions", "metrics", "acoustics", "discovery", "plugins", "experiment", "presets"},
+    {
+        "registry",
+        "conditions",
+        "metrics",
+        "acoustics",
+        "discovery",
+        "plugins",
+        "experiment",
+        "presets",
+    },
     {"ops", "zoo", "model"},
     {"data"},
     {"engine", "records"},

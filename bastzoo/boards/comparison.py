@@ -9,7 +9,9 @@ import numpy as np
 
 from bastzoo.boards.rows import mean, over_sounds, same_sounds
 from bastzoo.boards.statistics import (
+    Difference,
     Interval,
+    Pooled,
     mean_interval,
     mean_over_clips,
     paired_difference,
@@ -139,10 +141,7 @@ def _compared(
 ) -> Comparison:
     keys = [record.key for record in (*a, *b)]
     same_sounds(list(zip(keys, (*tests_a, *tests_b), strict=True)))
-    counts = np.array(tests_a[0].by_sound["clips"])
-    means = over_sounds(tests_a), over_sounds(tests_b)
-    # A row of few seeds borrows how far trainings lie apart from the other row.
-    pooled = pooled_trainings(means, counts)
+    counts, means, pooled = _tables(tests_a, tests_b)
     found = paired_difference(*means, counts, pooled=pooled)
     sides = [
         Side(
@@ -164,6 +163,22 @@ def _compared(
         interval=found.interval,
         p=found.p,
     )
+
+
+def difference(tests_a: Sequence[Evaluation], tests_b: Sequence[Evaluation]) -> Difference:
+    """The paired difference of two rows in one test, one evaluation a seed, of the same sounds."""
+    counts, means, pooled = _tables(tests_a, tests_b)
+    return paired_difference(*means, counts, pooled=pooled)
+
+
+def _tables(
+    tests_a: Sequence[Evaluation], tests_b: Sequence[Evaluation]
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], Pooled | None]:
+    """Clips of every sound, both rows' mean AD `[seeds, sounds]`, and how far trainings lie apart."""
+    counts = np.array(tests_a[0].by_sound["clips"])
+    means = over_sounds(tests_a), over_sounds(tests_b)
+    # A row of few seeds borrows how far trainings lie apart from the other row.
+    return counts, means, pooled_trainings(means, counts)
 
 
 def _tested(record: RunRecord) -> Evaluation:

@@ -80,6 +80,10 @@ class RunPart:
         """The models by AD."""
         return sorted(self.models, key=lambda row: (row.figure, row.labels))
 
+    def with_marks(self, keys: Collection[str]) -> RunPart:
+        """The same part, the rows of these runs with a mark behind their name."""
+        return replace(self, models=[row.marked(keys) for row in self.models])
+
     @property
     def published(self) -> set[tuple[str, str, str, str]]:
         """The combinations that the papers may have figures of: backbone, sharing, loss, integration."""
@@ -112,14 +116,20 @@ def render_leaderboard(
     if mine:
         lines += [MARKED, ""]
     for part in parts_of(found):
-        marked_part = replace(part, models=[row.marked(mine) for row in part.models])
-        lines += _render_part(marked_part, layout)
+        lines += _render_part(part.with_marks(mine), layout)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def sections(records: Iterable[RunRecord], layout: ColumnChoice = USUAL) -> list[Section]:
+def sections(
+    records: Iterable[RunRecord],
+    layout: ColumnChoice = USUAL,
+    *,
+    highlighted: Collection[str] = (),
+) -> list[Section]:
     """The same leaderboard for `board_formats`: the detailed table and the baselines of each part."""
-    return [_section(part, layout) for part in parts_of(records)]
+    found = list(records)
+    mine = to_mark(found, highlighted)
+    return [_section(part.with_marks(mine), layout) for part in parts_of(found)]
 
 
 def parts_of(records: Iterable[RunRecord]) -> list[RunPart]:

@@ -101,6 +101,10 @@ class TrackPart:
     stale: list[tuple[TrackRow, str]]
     shown: list[TrackRecord]
 
+    def with_marks(self, keys: Collection[str]) -> TrackPart:
+        """The same part, the rows of these runs with a mark behind their name."""
+        return replace(self, models=[row.marked(keys) for row in self.models])
+
     @property
     def example(self) -> tuple[Experiment, TrackRecord]:
         """A model's experiment and record, for what all of them share."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
 
 from bastzoo.boards.formats import Section, Value
 from bastzoo.boards.published import section_of_track
@@ -46,13 +45,15 @@ def render_track(
     if mine:
         lines += [MARKED, ""]
     for part in parts_of(found):
-        lines += _render_part(replace(part, models=[row.marked(mine) for row in part.models]))
+        lines += _render_part(part.with_marks(mine))
     return "\n".join(lines).rstrip() + "\n"
 
 
-def sections(records: Iterable[TrackRecord]) -> list[Section]:
+def sections(records: Iterable[TrackRecord], *, highlighted: Collection[str] = ()) -> list[Section]:
     """The same leaderboard for `board_formats`: a row for each design, baseline and case."""
-    return [_section(part) for part in parts_of(records)]
+    found = list(records)
+    mine = to_mark(found, highlighted)
+    return [_section(part.with_marks(mine)) for part in parts_of(found)]
 
 
 def _render_part(part: TrackPart) -> list[str]:

@@ -15,6 +15,7 @@ from bastzoo.cli.options import (
     as_json,
     check_tasks,
     checkpoint_option,
+    no_color,
     pretrained_option,
     task_options,
     training_options,
@@ -85,6 +86,7 @@ def _axis(name: str, parameter: str, text: str) -> Callable[[Command], Command]:
 @where_and_how
 @click.option("--dry-run", is_flag=True, help="Print the plan and run nothing.")
 @as_json
+@no_color
 @click.pass_context
 def bench(
     context: click.Context,
@@ -143,6 +145,7 @@ def bench(
     if not dry_run:
         store.prepare()
 
+    from bastzoo.cli.terminal.boards import is_shown, print_boards
     from bastzoo.cli.terminal.grid_display import GridDisplay
     from bastzoo.harness.grid.run import GridRun
     from bastzoo.harness.jobs import Settings
@@ -173,13 +176,15 @@ def bench(
             ):
                 _show(outcome, display)
         finally:  # an interrupt or a full disk in the tenth run does not take the table of nine away
-            tables = run.write_leaderboards()
+            boards = run.write_leaderboards()
     results = run.results
     if json_:
         print_records(results.records, results.on_tracks)
-    elif tables:
-        click.echo("\n".join(tables))
-    _summary(results, rows, bool(tables), store, time.perf_counter() - started)
+    elif boards.texts and is_shown():
+        print_boards(boards.sections)
+    elif boards.texts:
+        click.echo("\n".join(boards.texts))
+    _summary(results, rows, bool(boards.texts), store, time.perf_counter() - started)
     if results.failed or results.faults:
         context.exit(2)
 

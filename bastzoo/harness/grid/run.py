@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from bastzoo.boards import runs as main_table
+from bastzoo.boards import tracks as track_tables
+from bastzoo.boards.formats import Section
 from bastzoo.boards.runs import render_leaderboard
 from bastzoo.boards.tracks import render_track
 from bastzoo.engine.checkpoint import Interrupted
@@ -54,6 +57,14 @@ class Results:
         if outcome.record is not None:
             self.records.append(outcome.record)
             self.on_tracks += outcome.on_tracks
+
+
+@dataclass
+class Boards:
+    """Leaderboards: as text in markdown, and as what a terminal shows of them."""
+
+    texts: list[str] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
 
 
 class GridRun:
@@ -135,14 +146,14 @@ class GridRun:
             self.results.take(outcome)
             yield outcome
 
-    def write_leaderboards(self) -> list[str]:
+    def write_leaderboards(self) -> Boards:
         """Write the folder's tables and return them, the rows of this grid marked in what is returned.
 
-        The files hold all finished runs of the folder, not of this grid alone. None when no model of
-        this grid has finished.
+        They hold all finished runs of the folder, not of this grid alone; none when no model of this
+        grid has finished.
         """
         mine = {record.key for record in self.results.records if record.status == "finished"}
-        tables = []
+        boards = Boards()
         if self.grid.tracks:
             on_tracks, _ = self.store.track_records()
             for track in self.grid.tracks:
@@ -151,13 +162,15 @@ class GridRun:
                 found = [r for r in on_tracks if r.track == track.name]
                 path = self.store.folder / f"leaderboard-{track.name}.md"
                 write_text(path, render_track(found, track.question))
-                tables.append(render_track(found, track.question, highlighted=mine))
+                boards.texts.append(render_track(found, track.question, highlighted=mine))
+                boards.sections += track_tables.sections(found, highlighted=mine)
         elif any(record.experiment for record in self.results.records if record.key in mine):
             records, _ = self.store.records()
             finished = [record for record in records if record.status == "finished"]
             write_text(self.store.folder / "leaderboard.md", render_leaderboard(finished))
-            tables.append(render_leaderboard(finished, highlighted=mine))
-        return tables
+            boards.texts.append(render_leaderboard(finished, highlighted=mine))
+            boards.sections += main_table.sections(finished, highlighted=mine)
+        return boards
 
     def _experiments(self) -> dict[str, Experiment]:
         """Every experiment of the grid by key."""
