@@ -157,7 +157,7 @@ def load_preset(name: str) -> Preset:
         text = (resources.files("bastzoo") / "assets" / "presets" / f"{name}.toml").read_text(
             "utf-8"
         )
-        return _parse_preset(text, name=name, source=f"the preset {name!r}")
+        return _parse_preset(text, name=name, source=f"The preset {name!r}")
     path = Path(name)
     if path.suffix != ".toml":
         raise PresetError(
@@ -171,18 +171,18 @@ def load_preset(name: str) -> Preset:
         raise PresetError(f"The preset file {name!r} cannot be read: {why}.") from error
     # A file of a shipped preset's name is another preset: its values are what is asked for.
     own = f"own-{path.stem}" if path.stem in preset_names() else path.stem
-    return _parse_preset(text, name=own, source=f"the preset file {name!r}")
+    return _parse_preset(text, name=own, source=f"The preset file {name!r}")
 
 
 def _parse_preset(text: str, *, name: str, source: str) -> Preset:
     try:
         values: Mapping[str, Any] = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: also numbers of thousands of digits
-        raise PresetError(f"It is not TOML, {source}: {tellable(str(error))}.") from error
+        raise PresetError(f"{source} is not TOML: {tellable(str(error))}.") from error
     try:
         return Preset.model_validate({"name": name, **values})
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "the whole"
         more = f" ({error.error_count() - 1} more faults)" if error.error_count() > 1 else ""
-        raise PresetError(f"In {source}, {tellable(field)}: {first['msg']}{more}.") from error
+        raise PresetError(f"{source}, {tellable(field)}: {first['msg']}{more}.") from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 import bastzoo
 from bastzoo.errors import BastzooError, CombinationError, ComponentError, PresetError
@@ -72,6 +74,53 @@ def test_a_file_with_the_name_of_a_shipped_preset_is_another_preset(tmp_path: Pa
     assert own.recipe != edited.recipe
     # Edited, it is asked for anew; it is no older version of the same (a "stale" row).
     assert experiment(preset=own).identity != experiment(preset=edited).identity
+
+
+@pytest.mark.parametrize(
+    ("section", "line"),
+    [
+        ("recipe", "learning_rate = inf"),
+        ("recipe", "learning_rate = nan"),
+        ("recipe", "steps = true"),
+        ("recipe", "clip_norm = inf"),
+        ("model", "depth = 1000000000"),
+        ("model", "dim = 1e400"),
+        ("data", "train_sounds = 1000000000000"),
+        ("data", f"corpus_seed = {'9' * 400}"),
+    ],
+)
+def test_a_preset_of_impossible_values_is_refused_and_the_field_named(
+    tmp_path: Path, section: str, line: str
+) -> None:
+    preset = load_preset("quick").model_dump(mode="json", exclude={"name", "parameters"})
+    name, _, value = line.partition(" = ")
+    preset[section].pop(name)
+    text = tomli_w.dumps(preset).replace(f"[{section}]", f"[{section}]\n{name} = {value}")
+    path = tmp_path / "own.toml"
+    path.write_text(text)
+    with pytest.raises(PresetError, match=rf"own\.toml.*{section}\.{name}"):
+        load_preset(str(path))
+
+
+@pytest.mark.parametrize(
+    "text", ["a = " + "[" * 100_000, "a = " + "9" * 5_000, "\0", "a = 1979-05-27"]
+)
+def test_whatever_a_preset_file_holds_it_ends_in_a_sentence(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(text)
+    with pytest.raises(PresetError, match=r"own\.toml"):
+        load_preset(str(path))
+
+
+def test_a_preset_is_a_regular_file_in_utf_8_with_or_without_its_mark(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    with pytest.raises(PresetError, match="regular file"):
+        load_preset(str(tmp_path / "pipe.toml"))
+    preset = load_preset("quick").model_dump(mode="json", exclude={"name", "parameters"})
+    preset["summary"] = "préréglage"
+    path = tmp_path / "own.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + tomli_w.dumps(preset).encode())
+    assert load_preset(str(path)).summary == "préréglage"
 
 
 def test_a_missing_preset_file_is_named(tmp_path: Path) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickletools
 import struct
+import sys
 import zipfile
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from bastzoo.errors import DataError
+from bastzoo.limits.reading import opened
 
 _MOST_PICKLE = 64 * 2**20
 _MOST_OBJECTS = 500_000
-"""Dictionaries, lists, sets and calls of a pickle; numbers take little more than their bytes."""
+"""Dictionaries, lists, tuples, sets and calls of a pickle; numbers take little more than their bytes."""
 _OBJECTS = frozenset(
     [
         "EMPTY_DICT",
@@ -29,6 +33,11 @@ _OBJECTS = frozenset(
         "OBJ",
         "INST",
         "BYTEARRAY8",
+        "MARK",
+        "TUPLE",
+        "TUPLE1",
+        "TUPLE2",
+        "TUPLE3",
     ]
 )
 _SLACK = 2**20
@@ -45,8 +54,9 @@ def check_torch_file(source: Path | bytes, *, largest: int) -> None:
     settings, and is short. Raises DataError, a phrase with what is wrong and what to do.
     """
     try:
-        size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        with _of(source) as file:
+            size = file.seek(0, io.SEEK_END)
+            file.seek(0)
             if size > largest:
                 raise DataError(f"{size / 2**20:,.0f} MiB are too large; it holds something else")
             if file.read(2) == b"PK":
@@ -60,6 +70,12 @@ def check_torch_file(source: Path | bytes, *, largest: int) -> None:
         raise DataError(
             "is no torch file that can be read; save it again with torch.save"
         ) from error
+
+
+def _of(source: Path | bytes) -> AbstractContextManager[BinaryIO]:
+    if isinstance(source, bytes):
+        return contextlib.nullcontext(io.BytesIO(source))
+    return opened(source, sys.maxsize)
 
 
 def _check_archive(file: Any, size: int, largest: int) -> None:

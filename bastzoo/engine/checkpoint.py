@@ -9,10 +9,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import pickle
 import random
 import time
-import zipfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from bastzoo.data.archives import check_torch_file
-from bastzoo.errors import DataError
+from bastzoo.errors import DataError, tellable
 
 CHECKPOINT_VERSION = 2
 
@@ -32,6 +31,10 @@ _LARGEST = 2**36
 """Bytes of a checkpoint: weights and Adam's two means of a model that fits no GPU of today."""
 
 _PAUSE = 50
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint is of no use, and a training begins anew."""
 
 
 class Interrupted(BaseException):
@@ -111,23 +114,41 @@ class Checkpoints:
         """Read the state; None when there is none that can be used. Random states are not set yet.
 
         A checkpoint that is damaged, of another version or of another number of processes is of no use:
-        training begins anew then, which gives the same result.
+        training begins anew then, which gives the same result, and a warning says so.
         """
-        if not self.path.is_file():
+        if not os.path.lexists(self.path):
             return None
         try:
             check_torch_file(self.path, largest=_LARGEST)
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, KeyError):
+            with (
+                warnings.catch_warnings()
+            ):  # of pickle protocols, which are no concern of the user's
+                warnings.simplefilter("ignore")
+                state = torch.load(self.path, map_location="cpu", weights_only=True)
+        except DataError as error:
+            self.refuse(f"it {error}", accelerator)
             return None
-        except (zipfile.BadZipFile, DataError):
+        except Exception:  # whatever a stranger's bytes make of the reader
+            self.refuse("it is damaged", accelerator)
             return None
-        usable = (
-            isinstance(state, dict)
-            and state.get("version") == CHECKPOINT_VERSION
-            and len(state.get("random", ())) == accelerator.num_processes
-        )
-        return state if usable else None
+        if not isinstance(state, dict) or state.get("version") != CHECKPOINT_VERSION:
+            self.refuse("another version of bastzoo wrote it", accelerator)
+            return None
+        states = state.get("random")
+        if not isinstance(states, list) or len(states) != accelerator.num_processes:
+            self.refuse("another number of processes wrote it", accelerator)
+            return None
+        return state
+
+    def refuse(self, why: str, accelerator: Accelerator) -> None:
+        """Say that the checkpoint is of no use; the next one takes its place."""
+        if accelerator.is_main_process:
+            warnings.warn(
+                f"The checkpoint {tellable(str(self.path))!r} cannot be gone on with ({why}); the training "
+                "begins anew.",
+                CheckpointWarning,
+                stacklevel=2,
+            )
 
     def forget(self) -> None:
         """Remove the checkpoint of a run that is finished."""

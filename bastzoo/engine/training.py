@@ -7,6 +7,7 @@ was stopped, or killed, in between.
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,12 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd as _Convolution
 
 from bastzoo.data.batches import ClipSet
-from bastzoo.engine.checkpoint import Checkpoints, Interrupted, set_random_state
+from bastzoo.engine.checkpoint import (
+    Checkpoints,
+    Interrupted,
+    random_state,
+    set_random_state,
+)
 from bastzoo.engine.evaluation import localize
 from bastzoo.engine.observer import Observer, Silent
 from bastzoo.engine.processes import Shares
@@ -198,10 +204,27 @@ class _Progress:
             )
 
     def go_on(self, checkpoints: Checkpoints) -> None:
-        """Put everything back to where a checkpoint left it, if there is one that fits."""
+        """Put everything back to where a checkpoint left it, if there is one that fits.
+
+        Of one that does not (it was cut, or is another model's) nothing stays, and a warning says so.
+        """
         state = checkpoints.load(self._accelerator)
         if state is None:
             return
+        parts = (self._model, self._loss, self._optimizer, self._schedule)
+        before, drawn = [copy.deepcopy(part.state_dict()) for part in parts], random_state()
+        try:
+            self._put(state)
+        except Exception:  # what a stranger's file holds can break in any way
+            for part, own in zip(parts, before, strict=True):
+                part.load_state_dict(own)
+            set_random_state(drawn)
+            self.best, self.losses, self._before = {}, [], 0.0
+            self.result = TrainingResult(0, 0, math.inf, 0.0, False)
+            checkpoints.refuse("it is not of this training, or was cut", self._accelerator)
+
+    def _put(self, state: dict[str, Any]) -> None:
+        """Put everything back to what a checkpoint holds; one that does not fit raises nearly anything."""
         self._model.load_state_dict(state["model"])
         self._loss.load_state_dict(state["loss"])
         self._optimizer.load_state_dict(state["optimizer"])
@@ -214,7 +237,23 @@ class _Progress:
         self.losses = [torch.tensor(value, device=device) for value in state["losses"]]
         self.result = TrainingResult(**state["result"])
         self._before = self.result.seconds
+        self._check()
         set_random_state(state["random"][self._accelerator.process_index])
+
+    def _check(self) -> None:
+        """Raise ValueError where what was put back cannot be of this training."""
+        shapes = {name: value.shape for name, value in self._model.state_dict().items()}
+        if self.best and {name: value.shape for name, value in self.best.items()} != shapes:
+            raise ValueError("the best weights are of another model")
+        for group in self._optimizer.param_groups:
+            for parameter in group["params"]:
+                moments = self._optimizer.state.get(parameter, {})
+                for name in ("exp_avg", "exp_avg_sq"):
+                    if name in moments and moments[name].shape != parameter.shape:
+                        raise ValueError("the optimizer is of another model")
+        steps = self.result.steps
+        if type(steps) is not int or steps < 0 or bool(self.best) != bool(self.result.history):
+            raise ValueError("the steps do not go together with the weights")
 
     def _scaler_state(self) -> dict[str, Any] | None:
         scaler = self._accelerator.scaler

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 _WAIT = 0.5
+_WAITING = "waiting for"
 
 
 class Settings(BaseModel):
@@ -73,6 +74,11 @@ class Progress:
     ad: float | None = None
     best_ad: float | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether another process has the run, and this one waits for it."""
+        return self.doing.startswith(_WAITING)
+
 
 Watch = Callable[[str, Progress], None]
 """Told how far a job (its key) is."""
@@ -94,6 +100,11 @@ class Outcome:
     tested: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     holder: str = ""
+
+    @property
+    def waiting(self) -> Progress:
+        """What to show of a job that another process holds."""
+        return Progress(f"{_WAITING} {self.holder or 'another process'}, which works on this run")
 
 
 class Bench:

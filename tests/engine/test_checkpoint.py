@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,13 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from bastzoo.engine.checkpoint import Checkpoints, Interrupted, random_state, set_random_state
+from bastzoo.engine.checkpoint import (
+    Checkpoints,
+    CheckpointWarning,
+    Interrupted,
+    random_state,
+    set_random_state,
+)
 from bastzoo.engine.training import TrainingResult, train
 from bastzoo.experiment import Combination, Experiment
 from bastzoo.harness.workbench import Workbench
@@ -86,24 +94,61 @@ def test_training_that_is_stopped_again_and_again_gives_the_same_bits(
     ]
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "other", "pickle"])
-def test_a_checkpoint_that_cannot_be_used_means_a_new_beginning(
-    workbench: Workbench, experiment: Experiment, tmp_path: Path, damage: str
-) -> None:
-    _, expected = trained(workbench, experiment, None)
-    path = tmp_path / "checkpoint.pt"
+@pytest.fixture(scope="module")
+def stopped(
+    workbench: Workbench, experiment: Experiment, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[bytes, float]:
+    """A checkpoint of the third step, and the AD that the whole training comes to."""
+    path = tmp_path_factory.mktemp("stopped") / "checkpoint.pt"
     with pytest.raises(Interrupted):
         trained(workbench, experiment, stopping_after(path, 3))
+    return path.read_bytes(), trained(workbench, experiment, None)[1].best_validation_ad
+
+
+@pytest.mark.parametrize(
+    "damage", ["cut", "empty", "other", "pickle", "pipe", "narrow", "moments", "best", "history"]
+)
+def test_a_checkpoint_that_cannot_be_used_means_a_new_beginning(
+    workbench: Workbench,
+    experiment: Experiment,
+    stopped: tuple[bytes, float],
+    tmp_path: Path,
+    damage: str,
+) -> None:
+    whole, expected = stopped
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(whole)
     if damage == "cut":
-        path.write_bytes(path.read_bytes()[:-1000])
+        path.write_bytes(whole[:-1000])
     elif damage == "empty":
         path.write_bytes(b"")
     elif damage == "other":
         torch.save({"version": 0}, path)
-    else:
+    elif damage == "pickle":
         torch.save({"version": 1, "random": Path}, path)
-    _, result = trained(workbench, experiment, Checkpoints(path))
-    assert result.best_validation_ad == expected.best_validation_ad
+    elif damage == "pipe":
+        path.unlink()
+        os.mkfifo(path)
+    else:
+        torch.save(of_another_model(torch.load(path, weights_only=True), damage), path)
+    with pytest.warns(CheckpointWarning, match=r"checkpoint.pt.* begins anew"):
+        _, result = trained(workbench, experiment, Checkpoints(path))
+    assert result.best_validation_ad == expected
+
+
+def of_another_model(state: dict[str, Any], damage: str) -> dict[str, Any]:
+    """A checkpoint that is whole, and does not fit."""
+    name, value = next((n, v) for n, v in state["model"].items() if v.ndim == 2)
+    if damage == "narrow":
+        state["model"][name] = value[:, :-1].clone()
+    elif damage == "moments":
+        moments = state["optimizer"]["state"]
+        moments[0]["exp_avg"] = torch.zeros(1, 2, 3)
+    elif damage == "best":
+        state["best"] = {name: value[:1].clone()}
+    else:
+        state["result"] = {"steps": "many"}
+    return state
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path: Path) -> None:

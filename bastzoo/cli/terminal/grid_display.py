@@ -58,6 +58,8 @@ class GridDisplay:
         """Show how far a job is; a validation is a line where there is no terminal."""
         before = self._running.get(key)
         self._running[key] = progress
+        if progress.waits and (before is None or not before.waits):
+            self.say(f"{self.titles.get(key, key)}: {progress.doing}")
         validated = progress.ad is not None and (before is None or before.ad != progress.ad)
         if validated and not self.console.is_terminal:
             best = " (best)" if progress.ad == progress.best_ad else ""

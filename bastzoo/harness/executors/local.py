@@ -43,7 +43,7 @@ class Local:
     ) -> Iterator[Outcome]:
         """Perform the jobs; see `Executor`."""
         if self.jobs == 1 or len(jobs) <= 1:
-            yield from _in_this_process(jobs, here)
+            yield from _in_this_process(jobs, here, watch)
             return
         pool = _Pool(min(self.jobs, len(jobs)), settings, watch)
         try:
@@ -53,7 +53,7 @@ class Local:
             pool.close()
 
 
-def _in_this_process(jobs: Sequence[Job], bench: Bench) -> Iterator[Outcome]:
+def _in_this_process(jobs: Sequence[Job], bench: Bench, watch: Watch) -> Iterator[Outcome]:
     backlog = Backlog(jobs)
     while backlog:
         job = backlog.take()
@@ -62,6 +62,7 @@ def _in_this_process(jobs: Sequence[Job], bench: Bench) -> Iterator[Outcome]:
             continue
         outcome = bench.perform(job)
         if outcome.status == "busy":
+            watch(job.key, outcome.waiting)
             backlog.hold(job)
         else:
             yield outcome
@@ -141,6 +142,7 @@ class _Pool:
             raise FolderError(message.folder_error)
         assert message.outcome is not None
         if message.outcome.status == "busy":
+            self._watch(job.key, message.outcome.waiting)
             backlog.hold(job)
         else:
             yield message.outcome

@@ -107,6 +107,7 @@ class Ray:
                 job = waiting.pop(reference)
                 outcome = _received(reference, job, here)
                 if outcome.status == "busy":
+                    watch(job.key, outcome.waiting)
                     backlog.hold(job)
                 else:
                     yield outcome
