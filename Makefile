@@ -22,14 +22,15 @@ $(INSTALLED): pyproject.toml constraints.txt $(PLUGINS:=/pyproject.toml)
 bench: $(INSTALLED)
 	$(BIN)/bastzoo bench --backbone mamba --integ SUB
 
-# Whole files each, so that what a file renders and trains is made once; idle workers take over what waits.
+# Whole files each, so that what a file renders and trains is made once, in the order of tests/conftest.py:
+# xdist's own, files of many tests first, leaves those of few long ones to a last worker.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -p no:benchmark
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -p no:benchmark
 
 # What takes longer than a minute: 200 kills, a Ray cluster that loses a node.
 soak: $(INSTALLED)
 	BASTZOO_KILLS=200 $(BIN)/python -m pytest tests/cli/test_harness.py -k killed
-	$(BIN)/python -m pytest tests/soak -m soak
+	$(BIN)/python -m pytest tests -m soak
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

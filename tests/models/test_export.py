@@ -19,7 +19,7 @@ from bastzoo.ops.selective_scan.reference import selective_scan as reference
 from tests.models.made import made
 
 CLASSES = {"head": {"classes": ["voice", "bell"]}}
-CASES: list[dict[str, Any]] = [
+CASES: list[Any] = [
     {"backbone": "conv", "integration": "CONCAT", "frontend": "binaural", "head": "vmf-azimuth"},
     {
         "backbone": "mamba",
@@ -28,8 +28,14 @@ CASES: list[dict[str, Any]] = [
         "head": "azimuth+elevation+class",
         "parameters": CLASSES,
     },
-    {"backbone": "vanilla", "head": "multi", "parameters": CLASSES},
-    {"backbone": "swin-stem", "frontend": "mel", "integration": "ADD", "head": "vmf"},
+    # A translation takes ten seconds and more; the suite has one for the scan and one for convolutions.
+    *(
+        pytest.param(choices, marks=pytest.mark.soak)
+        for choices in (
+            {"backbone": "vanilla", "head": "multi", "parameters": CLASSES},
+            {"backbone": "swin-stem", "frontend": "mel", "integration": "ADD", "head": "vmf"},
+        )
+    ),
 ]
 
 
