@@ -175,8 +175,8 @@ def _dots(
                 axes.plot(ends, [row, row], color=look.colour, lw=0.8 * canvas.style.line)
     axes.set_yticks(range(len(names)), [plain(name, 26) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
-    ends = [line.get_xdata() for line in axes.lines]
-    axes.set_xlim(0, 1.05 * max([1.0, *(float(np.nanmax(xs)) for xs in ends if len(xs))]))
+    drawn = [np.asarray(line.get_xdata(), dtype=float) for line in axes.lines]
+    axes.set_xlim(0, 1.05 * max([1.0, *(float(np.nanmax(xs)) for xs in drawn if len(xs))]))
     axes.set_xlabel("mean AD (°)")
     axes.grid(visible=True, axis="x")
     canvas.legend(axes)

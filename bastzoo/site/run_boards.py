@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bastzoo.boards.columns import Column, Layout
+from bastzoo.boards.columns import Column, ColumnChoice
 from bastzoo.boards.published import WORDS, published_runs
 from bastzoo.boards.rows import Row
 from bastzoo.boards.runs import RunPart, introduction, parts_of
@@ -65,7 +65,7 @@ def run_boards(
 
 
 def _board(part: RunPart, title: str, name: str, folder: str, unfit: Sequence[RunRecord]) -> Board:
-    columns = Layout().shown(part.models)
+    columns = ColumnChoice().shown(part.models)
     heads = [
         ColumnHead(
             column.header.removesuffix(" (95 %)"), column.is_text, _LEVELS.get(column.key, 3)
