@@ -133,8 +133,8 @@ def test_share_of_a_training_step(benchmark: BenchmarkFixture, preset: str, what
     size = values.data.model_copy(update={"train_sounds": 100})
     batch = 4 if preset == "paper" else values.recipe.batch
     workbench = Workbench(default_registry(), device="cpu")
-    model = workbench.build(
-        workbench.experiment(
+    model = workbench.session.build(
+        workbench.resolver.experiment(
             Combination(backbone="mamba", integration="SUB", loss="MIX", sharing="SP"),
             preset=values,
             environment="RI",

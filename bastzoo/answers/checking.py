@@ -37,7 +37,7 @@ def answers_do_not_give(
     scored = record.answers
     assert scored is not None
     try:
-        track = find_track(scored.track, workbench.registry)
+        track = find_track(scored.track, workbench.session.registry)
         questions = questions_of(
             track, workbench=workbench, environment=scored.environment, size=scored.data
         )
@@ -49,7 +49,7 @@ def answers_do_not_give(
         yield f"its clips are not those of the track {track.name} here"
     if answers_digest(given) != scored.answers_digest:
         yield f"{answers.name} is not what was scored: its hash is another"
-    found = results(given, questions, workbench.metrics)
+    found = results(given, questions, workbench.session.metrics)
     if [one.track for one in on_tracks] != [scored.track]:
         yield f"there is no record of the track {scored.track} beside it, or another"
     for on_track in on_tracks:

@@ -63,7 +63,9 @@ def kept_answers(path: Path) -> Answers | None:
 def _asker(record: RunRecord, path: Path, workbench: Workbench) -> Callable[[ClipSet], Answers]:
     if record.experiment is not None:
         model = load_run(path, record, workbench=workbench)
-        return partial(localize, model, batch=EVALUATION_BATCH, accelerator=workbench.accelerator)
+        return partial(
+            localize, model, batch=EVALUATION_BATCH, accelerator=workbench.session.accelerator
+        )
     assert record.baseline is not None
     baseline = fitted(record.baseline, workbench)
     return partial(localize_baseline, baseline, batch=EVALUATION_BATCH)

@@ -14,7 +14,8 @@ from bastzoo.data.rendering.clips import RenderedClips
 from bastzoo.data.rendering.scenes import SceneClips
 from bastzoo.errors import CombinationError, DataError
 from bastzoo.harness.tracks import Case, Track
-from bastzoo.harness.workbench import Workbench, usual_frontend
+from bastzoo.harness.workbench import Workbench
+from bastzoo.harness.workbench.session import usual_frontend
 from bastzoo.presets import DataSize
 
 _AT_ONCE = 4096
@@ -89,19 +90,21 @@ def questions_of(
     found = []
     for case in track.cases:
         where = case.environment or environment
-        component = workbench.registry.get("environment", where)
+        component = workbench.session.registry.get("environment", where)
         if not (state := component.availability()).ok:
             raise DataError(
                 f"The track {track.name!r} is heard in {component.name}, which is not there: "
                 f"{state.reason}."
             )
-        data = workbench.data(where, size, case.condition, usual_frontend(workbench.registry))
+        data = workbench.data.clips(
+            where, size, case.condition, usual_frontend(workbench.session.registry)
+        )
         clips = data.split("test")
         assert isinstance(clips, RenderedClips | SceneClips)
         found.append(
             Question(
                 case=case,
-                environment=workbench.environment_name(where),
+                environment=workbench.data.environment_name(where),
                 digest=data.digest,
                 prefix=prefix_of(track),
                 clips=clips,

@@ -49,19 +49,19 @@ def scored(
         raise DataError(
             "The name of a method is a line of at most 100 letters; give it with --name."
         )
-    cases = results(answers, questions, workbench.metrics)
+    cases = results(answers, questions, workbench.session.metrics)
     experiment = AnswersExperiment(
         name=name,
         track=track.name,
         track_version=track.version,
         environment=questions[0].environment,
         data=size,
-        source=workbench.source,
+        source=workbench.data.source,
         condition=questions[0].case.condition,
         data_digest=questions[0].digest,
         answers_digest=answers_digest(answers),
     )
-    made = provenance(device=workbench.device, seconds=seconds)
+    made = provenance(device=workbench.session.device, seconds=seconds)
     shared: dict[str, Any] = {"key": experiment.key, "answers": experiment, "provenance": made}
     plain = len(cases) == 1 and questions[0].case.condition == USUAL
     run = RunRecord(**shared, status="finished", evaluation=cases[0].evaluation if plain else None)

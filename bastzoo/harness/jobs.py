@@ -139,7 +139,7 @@ class Bench:
 
         Raises FolderError when the folder cannot be written and Interrupted when a signal came.
         """
-        accelerator = self.workbench.accelerator
+        accelerator = self.workbench.session.accelerator
         found = self._claim(job) if accelerator.is_main_process else None
         outcome = found if isinstance(found, Outcome) else None
         if accelerator.num_processes > 1:
@@ -225,7 +225,7 @@ class Bench:
         from bastzoo.harness.runner import baseline_run, train_run
 
         if job.baseline is not None:
-            self._watch(job.key, Progress("fitting", str(self.workbench.device)))
+            self._watch(job.key, Progress("fitting", str(self.workbench.session.device)))
             return baseline_run(
                 job.baseline,
                 workbench=self.workbench,
@@ -271,7 +271,7 @@ class Bench:
         from bastzoo.harness.tracks import find_track
 
         assert outcome.record is not None
-        self._watch(job.key, Progress(f"testing on {name}", str(self.workbench.device)))
+        self._watch(job.key, Progress(f"testing on {name}", str(self.workbench.session.device)))
         track = find_track(name, self.registry)
         try:
             track_run(outcome.record, track, workbench=self.workbench, store=self.store)
@@ -313,7 +313,7 @@ class _Watched:
         self._key, self._watch = job.key, watch
         self._experiment, self._workbench = job.experiment, workbench
         self._said = 0.0
-        self._now = Progress("preparing", str(workbench.device))
+        self._now = Progress("preparing", str(workbench.session.device))
         watch(self._key, self._now)
 
     def training_started(self, steps: int) -> None:
@@ -323,7 +323,7 @@ class _Watched:
     def step(self, step: int, loss: float) -> None:
         """Pass on a step, if the last was long enough ago."""
         if time.monotonic() - self._said >= self._PAUSE:
-            clips = len(self._workbench.data_of(self._experiment).split("train"))
+            clips = len(self._workbench.data.of(self._experiment).split("train"))
             epoch = step * self._experiment.preset.recipe.batch / clips
             self._say(replace(self._now, step=step, loss=loss, epoch=epoch))
 

@@ -32,7 +32,8 @@ from bastzoo.engine.weights import weights_of
 from bastzoo.errors import BastzooError, FolderError, TrainingError
 from bastzoo.experiment import Experiment, ResolvedComponent
 from bastzoo.harness.stopping import Stopping
-from bastzoo.harness.workbench import Workbench, input_shape, usual_frontend
+from bastzoo.harness.workbench import Workbench
+from bastzoo.harness.workbench.session import input_shape, usual_frontend
 from bastzoo.model import BinauralLocalizer
 from bastzoo.presets import Preset
 from bastzoo.records.provenance import provenance, reset_peak_memory
@@ -75,13 +76,15 @@ def train_run(
     A run that fails is written too, as a record with its traceback; only an interrupt, and a folder
     that cannot be written, come through.
     """
-    data = workbench.data_of(experiment)
-    check_shares(len(data.split("train")), experiment.preset.recipe.batch, workbench.accelerator)
+    data = workbench.data.of(experiment)
+    check_shares(
+        len(data.split("train")), experiment.preset.recipe.batch, workbench.session.accelerator
+    )
     deferred = nullcontext() if stopping is None else stopping.deferred()
 
     def work() -> tuple[dict[str, Any], Fill]:
-        model = workbench.build(experiment).to(workbench.device)
-        loss = workbench.loss(experiment, model)
+        model = workbench.session.build(experiment).to(workbench.session.device)
+        loss = workbench.session.loss(experiment, model)
         training, validation = data.split("train"), data.split("validation")
         with deferred, _writing_checkpoints(store, checkpoints):
             result = train(
@@ -90,7 +93,7 @@ def train_run(
                 recipe=experiment.preset.recipe,
                 training=training,
                 validation=validation,
-                accelerator=workbench.accelerator,
+                accelerator=workbench.session.accelerator,
                 seed=experiment.seed,
                 observer=observer,
                 checkpoints=checkpoints,
@@ -102,7 +105,9 @@ def train_run(
             "training": _training(result),
             "evaluation": evaluation,
             "cost": Cost(
-                **cost(model, shape=input_shape(experiment), accelerator=workbench.accelerator)
+                **cost(
+                    model, shape=input_shape(experiment), accelerator=workbench.session.accelerator
+                )
             ),
         }
         return parts, partial(_fill, answers=answers, model=model, history=result.history)
@@ -137,28 +142,28 @@ def baseline_experiment(
     condition: Condition | None = None,
 ) -> BaselineExperiment:
     """Resolve a baseline: fitted on the first sounds of the training split, tested like the models."""
-    condition = workbench.condition(environment, condition)
-    frontend = usual_frontend(workbench.registry)
+    condition = workbench.data.condition(environment, condition)
+    frontend = usual_frontend(workbench.session.registry)
     heard = (environment, preset.data, condition, frontend)
     scenes = None
-    if workbench.source.layout == "rendered":
-        scenes = workbench.environment(environment).scenes
-    if workbench.source.layout == "rendered" and scenes is None:
+    if workbench.data.source.layout == "rendered":
+        scenes = workbench.data.environment(environment).scenes
+    if workbench.data.source.layout == "rendered" and scenes is None:
         # Whole sounds, each from everywhere: templates of neighbouring directions made of the same
         # sounds tell them apart better than as many clips drawn at random do.
-        own = workbench.listeners.of(preset.data)["train"]
-        places = count_places(workbench.environment(environment), own, condition, preset.data)
+        own = workbench.data.listeners.of(preset.data)["train"]
+        places = count_places(workbench.data.environment(environment), own, condition, preset.data)
         sounds = min(preset.data.train_sounds, max(1, _BASELINE_FIT_CLIPS // places))
         clips = sounds * places
     else:
-        clips = min(_BASELINE_FIT_CLIPS, len(workbench.data(*heard).split("train")))
+        clips = min(_BASELINE_FIT_CLIPS, len(workbench.data.clips(*heard).split("train")))
     return BaselineExperiment(
-        component=ResolvedComponent.of(workbench.registry.get("baseline", name), preset),
-        environment=workbench.environment_name(environment),
+        component=ResolvedComponent.of(workbench.session.registry.get("baseline", name), preset),
+        environment=workbench.data.environment_name(environment),
         data=preset.data,
-        source=workbench.source,
+        source=workbench.data.source,
         condition=condition,
-        data_digest=workbench.digest(*heard),
+        data_digest=workbench.data.digest(*heard),
         fit_clips=clips,
     )
 
@@ -191,7 +196,7 @@ def baseline_run(
 
 def fitted(experiment: BaselineExperiment, workbench: Workbench) -> Any:
     """The baseline, fitted on its clips of the training split."""
-    baseline = workbench.component("baseline", experiment.component).build()
+    baseline = workbench.session.component("baseline", experiment.component).build()
     training = _baseline_data(experiment, workbench).waveforms("train")
     chosen = training.sound_by_sound()[: experiment.fit_clips]
     parts = [training.take(part) for part in chosen.split(EVALUATION_BATCH)]
@@ -203,11 +208,11 @@ def fitted(experiment: BaselineExperiment, workbench: Workbench) -> Any:
 
 
 def _baseline_data(experiment: BaselineExperiment, workbench: Workbench) -> DataSet:
-    return workbench.data(
+    return workbench.data.clips(
         experiment.environment,
         experiment.data,
         experiment.condition,
-        usual_frontend(workbench.registry),
+        usual_frontend(workbench.session.registry),
     )
 
 
@@ -233,8 +238,8 @@ def _record(
     run: it is interrupted.
     """
     started = time.perf_counter()
-    reset_peak_memory(workbench.device)
-    accelerator, key = workbench.accelerator, identity["key"]
+    reset_peak_memory(workbench.session.device)
+    accelerator, key = workbench.session.accelerator, identity["key"]
     before = store.get(key) if accelerator.num_processes > 1 else None
     writes = accelerator.is_main_process
     fill: Fill | None = None
@@ -258,10 +263,10 @@ def _record(
         **parts,
         status="failed" if "failure" in parts else "finished",
         provenance=provenance(
-            device=workbench.device,
+            device=workbench.session.device,
             seconds=time.perf_counter() - started,
             components=components_of(
-                identity.get("experiment") or identity["baseline"], workbench.registry
+                identity.get("experiment") or identity["baseline"], workbench.session.registry
             ),
         ),
     )
@@ -295,7 +300,9 @@ def components_of(
 def _evaluate(
     model: BinauralLocalizer, clips: ClipSet, environment: str, workbench: Workbench
 ) -> tuple[Answers, Evaluation]:
-    answers = localize(model, clips, batch=EVALUATION_BATCH, accelerator=workbench.accelerator)
+    answers = localize(
+        model, clips, batch=EVALUATION_BATCH, accelerator=workbench.session.accelerator
+    )
     return answers, evaluation_of(answers, clips, environment, workbench)
 
 
@@ -303,7 +310,7 @@ def evaluation_of(
     answers: Answers, clips: ClipSet, environment: str, workbench: Workbench
 ) -> Evaluation:
     """The metrics of answers to the clips of an environment."""
-    found = score(answers, clips, workbench.metrics)
+    found = score(answers, clips, workbench.session.metrics)
     return Evaluation(environment=environment, clips=len(clips), **found)
 
 

@@ -20,7 +20,8 @@ from bastzoo.errors import RecordError
 from bastzoo.experiment import Experiment, ResolvedComponent
 from bastzoo.harness.runner import EVALUATION_BATCH, components_of, evaluation_of, fitted
 from bastzoo.harness.tracks import Case, Track
-from bastzoo.harness.workbench import Workbench, usual_frontend
+from bastzoo.harness.workbench import Workbench
+from bastzoo.harness.workbench.session import usual_frontend
 from bastzoo.model import BinauralLocalizer
 from bastzoo.presets import DataSize
 from bastzoo.records.provenance import provenance, reset_peak_memory
@@ -48,8 +49,8 @@ def load_run(path: Path, record: RunRecord, *, workbench: Workbench) -> Binaural
             f"The run {path.name!r} holds no trained model ({record.status}); "
             "train it again with `bastzoo train`."
         )
-    _check_versions(path, experiment, workbench.registry)
-    model = workbench.build(experiment)
+    _check_versions(path, experiment, workbench.session.registry)
+    model = workbench.session.build(experiment)
     try:
         load_weights(model, weights.read_bytes())
     except (safetensors.SafetensorError, OSError, RuntimeError) as error:
@@ -57,7 +58,7 @@ def load_run(path: Path, record: RunRecord, *, workbench: Workbench) -> Binaural
             f"The weights {str(weights)!r} cannot be read, or are not those of the run's model; "
             "train it again."
         ) from error
-    return model.to(workbench.device)
+    return model.to(workbench.session.device)
 
 
 def _check_versions(path: Path, experiment: Experiment, registry: Registry) -> None:
@@ -98,10 +99,12 @@ def track_run(
     path = store.path(record.key)
     if path is None:
         raise RecordError(f"There is no run {record.key!r} in {str(store.folder)!r}.")
-    reset_peak_memory(workbench.device)
+    reset_peak_memory(workbench.session.device)
     if record.experiment is not None:
         model = load_run(path, record, workbench=workbench)
-        ask = partial(localize, model, batch=EVALUATION_BATCH, accelerator=workbench.accelerator)
+        ask = partial(
+            localize, model, batch=EVALUATION_BATCH, accelerator=workbench.session.accelerator
+        )
     else:
         assert record.baseline is not None
         baseline = fitted(record.baseline, fitted_on or workbench)
@@ -117,9 +120,11 @@ def track_run(
         training=record.training,
         cost=record.cost,
         provenance=provenance(
-            device=workbench.device,
+            device=workbench.session.device,
             seconds=time.perf_counter() - started,
-            components=components_of(record.experiment or record.baseline, workbench.registry),
+            components=components_of(
+                record.experiment or record.baseline, workbench.session.registry
+            ),
         ),
         track=track.name,
         track_version=track.version,
@@ -143,11 +148,11 @@ def track_runs(
     observer: told the label of each case of a track that has several, before it is tested.
     """
     as_trained = workbench
-    if record.baseline is not None and workbench.source != record.tested.source:
+    if record.baseline is not None and workbench.data.source != record.tested.source:
         as_trained = Workbench(
-            workbench.registry,
-            device=workbench.device.type,
-            precision=workbench.precision,
+            workbench.session.registry,
+            device=workbench.session.device.type,
+            precision=workbench.session.precision,
             source=record.tested.source,
         )
     return [
@@ -180,20 +185,20 @@ def _case_result(
     workbench: Workbench,
 ) -> CaseResult:
     heard = _heard_in(record, case, workbench)
-    data = workbench.data(*heard)
+    data = workbench.data.clips(*heard)
     clips = data.split("test") if record.experiment is not None else data.waveforms("test")
     return CaseResult(
         label=case.label,
         condition=case.condition,
         data_digest=data.digest,
         evaluation=evaluation_of(
-            ask(clips), clips, workbench.environment_name(heard[0]), workbench
+            ask(clips), clips, workbench.data.environment_name(heard[0]), workbench
         ),
     )
 
 
 def _digest(record: RunRecord | TrackRecord, case: Case, workbench: Workbench) -> str:
-    return workbench.digest(*_heard_in(record, case, workbench))
+    return workbench.data.digest(*_heard_in(record, case, workbench))
 
 
 def _heard_in(
@@ -205,5 +210,5 @@ def _heard_in(
         frontend = record.experiment.components["frontend"]
         return environment, record.experiment.preset.data, case.condition, frontend
     assert record.baseline is not None
-    frontend = usual_frontend(workbench.registry)
+    frontend = usual_frontend(workbench.session.registry)
     return environment, record.baseline.data, case.condition, frontend

@@ -213,16 +213,16 @@ class Tuning:
             stop=lambda: stopping.signal if stopping else 0,
             check=claim.check,
         )
-        data = workbench.data_of(self.experiment)
-        model = workbench.build(self.experiment).to(workbench.device)
+        data = workbench.data.of(self.experiment)
+        model = workbench.session.build(self.experiment).to(workbench.session.device)
         try:
             result = train(
                 model,
-                workbench.loss(self.experiment, model),
+                workbench.session.loss(self.experiment, model),
                 recipe=recipe,
                 training=data.split("train"),
                 validation=data.split("validation"),
-                accelerator=workbench.accelerator,
+                accelerator=workbench.session.accelerator,
                 seed=self.experiment.seed,
                 observer=watch,
                 checkpoints=checkpoints,

@@ -57,7 +57,7 @@ def faults_of(
     if path.name != record.name:
         yield f"the folder should be called {record.name}"
     if record.status == "finished":
-        yield from _predictions(record, path / PREDICTIONS_FILE, workbench.metrics)
+        yield from _predictions(record, path / PREDICTIONS_FILE, workbench.session.metrics)
         if record.training is not None:
             yield from _history(record.training, path / HISTORY_FILE)
         if record.experiment is not None and not is_stale:
@@ -180,7 +180,7 @@ def _weights(record: RunRecord, path: Path, workbench: Workbench) -> Iterator[st
     try:
         # What a stranger's record asks for must not fill the memory: first as shapes, without values.
         with torch.device("meta"):
-            shapes = workbench.build(record.experiment).state_dict()
+            shapes = workbench.session.build(record.experiment).state_dict()
         asked = sum(value.numel() * value.element_size() for value in shapes.values())
         if (path / WEIGHTS_FILE).is_file() and asked > _LARGER * (
             path / WEIGHTS_FILE

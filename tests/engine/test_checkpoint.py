@@ -41,7 +41,7 @@ def experiment(
     path = tmp_path_factory.mktemp("preset") / "dropping.toml"
     text = text.replace("steps = 4", "steps = 9").replace("patience = 2", "patience = 9")
     path.write_text(text)
-    return workbench.experiment(
+    return workbench.resolver.experiment(
         Combination(backbone="mamba", integration="SUB", loss="MIX", sharing="SP"),
         preset=load_preset(str(path)),
         environment="RI01",
@@ -52,15 +52,15 @@ def experiment(
 def trained(
     workbench: Workbench, experiment: Experiment, checkpoints: Checkpoints | None
 ) -> tuple[nn.Module, TrainingResult]:
-    data = workbench.data_of(experiment)
-    model = workbench.build(experiment)
+    data = workbench.data.of(experiment)
+    model = workbench.session.build(experiment)
     result = train(
         model,
-        workbench.component("loss", experiment.components["loss"]).build(),
+        workbench.session.component("loss", experiment.components["loss"]).build(),
         recipe=experiment.preset.recipe,
         training=data.split("train"),
         validation=data.split("validation"),
-        accelerator=workbench.accelerator,
+        accelerator=workbench.session.accelerator,
         seed=experiment.seed,
         checkpoints=checkpoints,
     )

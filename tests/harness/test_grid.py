@@ -89,7 +89,7 @@ def test_a_plan_gives_sizes_and_times_and_knows_what_is_done(
 ) -> None:
     workbench = Workbench(REGISTRY, device="cpu")
     experiments = [
-        workbench.experiment(
+        workbench.resolver.experiment(
             combination, preset=load_preset(str(tiny_preset)), environment="RI01", seed=0
         )
         for combination in islice(grid(backbone=("vanilla",)), 2)

@@ -41,7 +41,7 @@ def trained(
     workbench: Workbench, tiny_preset: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[RunRecord, Path]:
     store = RunStore(tmp_path_factory.mktemp("distance"))
-    experiment = workbench.experiment(
+    experiment = workbench.resolver.experiment(
         MINE, preset=load_preset(str(tiny_preset)), environment="FAR-NEAR", seed=0
     )
     record = train_run(experiment, workbench=workbench, store=store)
@@ -67,7 +67,7 @@ def test_its_loss_is_what_training_made_smaller(
 ) -> None:
     experiment = trained[0].experiment
     assert experiment is not None
-    loss = workbench.loss(experiment, workbench.build(experiment))
+    loss = workbench.session.loss(experiment, workbench.session.build(experiment))
     assert [(term.name, term.weight) for term in loss.terms] == [  # type: ignore[attr-defined]
         ("direction", 1.0),
         ("distance", 0.5),
@@ -124,7 +124,9 @@ def test_data_that_does_not_know_the_target_is_refused(
     workbench: Workbench, tiny_preset: Path
 ) -> None:
     with pytest.raises(CombinationError, match=r"needs the target 'distance'.*RI01 does not give"):
-        workbench.experiment(MINE, preset=load_preset(str(tiny_preset)), environment="RI01", seed=0)
+        workbench.resolver.experiment(
+            MINE, preset=load_preset(str(tiny_preset)), environment="RI01", seed=0
+        )
 
 
 def test_the_users_weights_of_tasks_reach_the_head(
@@ -133,5 +135,5 @@ def test_the_users_weights_of_tasks_reach_the_head(
     experiment = trained[0].experiment
     assert experiment is not None
     learned = experiment.model_copy(update={"tasks": Tasks(weighting="learned")})
-    loss = workbench.loss(learned, workbench.build(learned))
+    loss = workbench.session.loss(learned, workbench.session.build(learned))
     assert len(list(loss.parameters())) == 1  # type: ignore[attr-defined]

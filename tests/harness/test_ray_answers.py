@@ -24,7 +24,7 @@ def workbench() -> Workbench:
 def test_a_run_comes_back_whole_where_no_folder_is_shared(
     workbench: Workbench, tiny_preset: Path, tmp_path: Path
 ) -> None:
-    experiment = workbench.experiment(
+    experiment = workbench.resolver.experiment(
         Combination(backbone="vanilla", integration="SUB", loss="MSE", sharing="SP"),
         preset=load_preset(str(tiny_preset)),
         environment="RI01",
@@ -37,7 +37,7 @@ def test_a_run_comes_back_whole_where_no_folder_is_shared(
     answer = _perform(Job(experiment=experiment), settings, ".token-x", None, 1)
     assert list(elsewhere.iterdir()) == []
 
-    here = Bench(Settings(out=str(tmp_path / "runs")), registry=workbench.registry)
+    here = Bench(Settings(out=str(tmp_path / "runs")), registry=workbench.session.registry)
     outcome = _put(answer, here)
     assert outcome.status == "ran"
     path = here.store.path(experiment.key)
@@ -50,6 +50,8 @@ def test_a_run_comes_back_whole_where_no_folder_is_shared(
 def test_a_folder_that_a_task_cannot_write_stops_the_grid(
     workbench: Workbench, tmp_path: Path
 ) -> None:
-    here = Bench(Settings(out=str(tmp_path)), registry=workbench.registry, workbench=workbench)
+    here = Bench(
+        Settings(out=str(tmp_path)), registry=workbench.session.registry, workbench=workbench
+    )
     with pytest.raises(FolderError, match="no space"):
         _put(_Answer(None, folder_error="There is no space left."), here)

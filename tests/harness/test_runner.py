@@ -70,7 +70,7 @@ def workbench() -> Workbench:
 
 def run(workbench: Workbench, store: RunStore, preset: Path, **chosen: str):
     values = {"backbone": "mamba", "integration": "SUB", "loss": "MIX", "sharing": "SP", **chosen}
-    experiment = workbench.experiment(
+    experiment = workbench.resolver.experiment(
         Combination.model_validate(values),
         preset=load_preset(str(preset)),
         environment="RI01",
@@ -231,7 +231,9 @@ def test_what_a_component_raises_on_a_track_is_told_and_ends_nothing_else(
         preset=load_preset(str(tiny_preset)),
         environment="RI01",
     )
-    bench = Bench(Settings(out=str(tmp_path)), registry=workbench.registry, workbench=workbench)
+    bench = Bench(
+        Settings(out=str(tmp_path)), registry=workbench.session.registry, workbench=workbench
+    )
     outcome = bench.perform(Job(baseline=experiment, tracks=("duration", "off-grid")))
     assert outcome.status == "ran"
     assert outcome.tested == ["off-grid"]

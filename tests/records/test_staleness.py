@@ -24,7 +24,7 @@ def present() -> Present:
 @pytest.fixture(scope="module")
 def fresh() -> Experiment:
     workbench = Workbench(default_registry(), device="cpu")
-    return workbench.experiment(
+    return workbench.resolver.experiment(
         COMBINATION, preset=load_preset("quick"), environment="RI02", seed=3
     )
 
@@ -43,7 +43,7 @@ def test_what_the_workbench_would_run_now_is_fresh(present: Present, fresh: Expe
 def test_noise_and_the_family_of_heads_are_data_too(present: Present) -> None:
     workbench = Workbench(default_registry(), device="cpu")
     heard = Condition(listeners=(0, 3), snr_db=(10.0,))
-    experiment = workbench.experiment(
+    experiment = workbench.resolver.experiment(
         COMBINATION, preset=load_preset("quick"), environment="RI", seed=0, condition=heard
     )
     assert reason(present, experiment) == ""

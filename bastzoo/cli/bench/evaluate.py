@@ -176,12 +176,12 @@ def _said(
     workbench: Workbench, tracks: Sequence[Track], environment: str, size: DataSize
 ) -> Iterator[str]:
     """What is unusual about those who listen in the tests, each once."""
-    if workbench.source.layout != "rendered":
+    if workbench.data.source.layout != "rendered":
         return
     told = set()
     for case in (case for track in tracks for case in track.cases):
-        rooms = workbench.environment(case.environment or environment)
-        for sentence in workbench.listeners.notes(rooms, "test", size):
+        rooms = workbench.data.environment(case.environment or environment)
+        for sentence in workbench.data.listeners.notes(rooms, "test", size):
             if sentence not in told:
                 told.add(sentence)
                 yield sentence

@@ -115,10 +115,10 @@ def train(
     workbench = Workbench(registry, device=device, precision=precision, **heard.workbench_options())
     condition = conditions[0] if conditions else None
     if recipe["epochs"]:
-        values = workbench.with_epochs(
+        values = workbench.resolver.with_epochs(
             recipe["epochs"], combination, values, environment, condition
         )
-    experiment = workbench.experiment(
+    experiment = workbench.resolver.experiment(
         combination,
         preset=values,
         environment=environment,
@@ -126,7 +126,7 @@ def train(
         condition=condition,
         tasks=tasks,
     )
-    warn(workbench.task_warnings(experiment))
+    warn(workbench.resolver.task_warnings(experiment))
     settings = Settings(
         out=out,
         device=device,
@@ -139,7 +139,9 @@ def train(
             settings,
             registry=registry,
             workbench=workbench,
-            watch=display.watch if workbench.accelerator.is_main_process else lambda *_: None,
+            watch=display.watch
+            if workbench.session.accelerator.is_main_process
+            else lambda *_: None,
             stopping=stopping,
         )
         failed_before = store.get(experiment.key)
@@ -148,7 +150,9 @@ def train(
     record = outcome.record
     if record is None:
         raise RecordError(" ".join(outcome.faults))
-    if not workbench.accelerator.is_main_process:  # one of several processes of this training
+    if (
+        not workbench.session.accelerator.is_main_process
+    ):  # one of several processes of this training
         return
     if outcome.status == "done":
         say(f"This run is finished already: {store.path(experiment.key)}")

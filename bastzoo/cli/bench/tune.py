@@ -112,7 +112,7 @@ def tune(
     from bastzoo.harness.workbench import Workbench
 
     workbench = Workbench(registry, device=device, precision=precision, **heard.workbench_options())
-    experiment = workbench.experiment(
+    experiment = workbench.resolver.experiment(
         combination,
         preset=values,
         environment=environment,

@@ -117,10 +117,11 @@ def render(
 
     from bastzoo.data.export import write_bast_folder, write_csv_index
     from bastzoo.data.rendering.clips import RenderedData
-    from bastzoo.harness.workbench import Workbench, usual_frontend
+    from bastzoo.harness.workbench import Workbench
+    from bastzoo.harness.workbench.session import usual_frontend
 
     workbench = Workbench(registry, source=heard.source)
-    found = workbench.data(environment, values.data, condition, usual_frontend(registry))
+    found = workbench.data.clips(environment, values.data, condition, usual_frontend(registry))
     assert isinstance(found, RenderedData)
     about = _about(found, condition, environment, preset, heard)
     progress, started = CountProgress("Wrote", "clips"), time.perf_counter()
@@ -134,7 +135,7 @@ def render(
             progress=progress,
         )
     else:
-        module = registry.get("frontend", frontend).build().to(workbench.device)
+        module = registry.get("frontend", frontend).build().to(workbench.session.device)
         written = write_csv_index(found, out, frontend=module, about=about, progress=progress)
     say(f"Wrote {written.clips:,} clips to {out}/ in {time.perf_counter() - started:.0f} s.")
     if written.clipped_samples:
@@ -167,7 +168,7 @@ def _room_names(registry: Any, workbench: Any) -> dict[str, str]:
     names = {}
     for name in registry.names("environment"):
         if registry.get("environment", name).availability().ok:
-            rooms = workbench.environment(name).rooms
+            rooms = workbench.data.environment(name).rooms
             if len(rooms) == 1 and name.upper().startswith("RI"):
                 names[rooms[0].name] = name.upper()
     return names
@@ -207,7 +208,7 @@ def convert(
 
     started = time.perf_counter()
     workbench = Workbench(registry, device="cpu", **heard.workbench_options())
-    found = workbench.data(environment, values.data, Condition(), component)
+    found = workbench.data.clips(environment, values.data, Condition(), component)
     assert isinstance(found, RecordedData)
     if verify:
         found.cache.verify()
@@ -262,10 +263,11 @@ def info(name: str | None, preset: str, environment: str | None, heard: Heard, j
     elif source.layout == "rendered":
         from bastzoo.conditions import Condition
         from bastzoo.data.rendering.clips import RenderedData
-        from bastzoo.harness.workbench import Workbench, usual_frontend
+        from bastzoo.harness.workbench import Workbench
+        from bastzoo.harness.workbench.session import usual_frontend
 
         workbench = Workbench(registry, device="cpu", source=source)
-        found = workbench.data(
+        found = workbench.data.clips(
             environment or "RI", values.data, Condition(), usual_frontend(registry)
         )
         assert isinstance(found, RenderedData)

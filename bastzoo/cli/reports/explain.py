@@ -155,7 +155,7 @@ def _test_clips(localizer: Localizer, clip: int | None, count: int) -> tuple[Ten
             f"bastzoo explain {localizer.name} recording.wav"
         )
     bench = Workbench(default_registry(), device="cpu", source=experiment.source)
-    test = bench.data_of(experiment).split("test")
+    test = bench.data.of(experiment).split("test")
     if clip is not None and clip >= len(test):
         raise DataError(f"There is no clip {clip}: the test split has {len(test)}, from 0.")
     # Half a step in, so that no place of the grid is met again and again.

@@ -257,7 +257,9 @@ def print_plan(
             disable_numparse=True,
         )
     )
-    click.echo(f"\n{len(rows)} runs, about {_duration(total)} of training on {workbench.device}")
+    click.echo(
+        f"\n{len(rows)} runs, about {_duration(total)} of training on {workbench.session.device}"
+    )
 
 
 def _value(value: float | None, unit: str) -> str:

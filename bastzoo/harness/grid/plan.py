@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from bastzoo.experiment import Experiment
-from bastzoo.harness.workbench import Workbench, input_shape
+from bastzoo.harness.workbench import Workbench
+from bastzoo.harness.workbench.session import input_shape
 from bastzoo.model import BinauralLocalizer, parameter_count
 from bastzoo.records.store import RunStore
 
@@ -66,7 +67,7 @@ def plan(
 def _time_architecture(experiment: Experiment, workbench: Workbench) -> tuple[int, float]:
     """Parameters of a model, and the estimated seconds of its training."""
     recipe = experiment.preset.recipe
-    model = workbench.build(experiment).to(workbench.device).train()
+    model = workbench.session.build(experiment).to(workbench.session.device).train()
     shape = input_shape(experiment)
     few = min(_FEW, recipe.batch)
     _time_step(model, (few, *shape), workbench)  # the first one also compiles
@@ -78,7 +79,7 @@ def _time_architecture(experiment: Experiment, workbench: Workbench) -> tuple[in
 
 
 def _time_step(model: BinauralLocalizer, shape: tuple[int, ...], workbench: Workbench) -> float:
-    inputs = torch.randn(shape, device=workbench.device)
+    inputs = torch.randn(shape, device=workbench.session.device)
     started = time.perf_counter()
     outputs = model(inputs)
     total = torch.stack([output.float().square().mean() for output in outputs.values()]).sum()

@@ -91,7 +91,7 @@ class GridRun:
 
     def warnings(self) -> list[str]:
         """What the data cannot teach, in sentences, each once."""
-        found = (self._workbench.task_warnings(each) for each in self.experiments.values())
+        found = (self._workbench.resolver.task_warnings(each) for each in self.experiments.values())
         return list(dict.fromkeys(sentence for some in found for sentence in some))
 
     def jobs(self, rerun: str = "missing") -> list[Job]:
@@ -137,7 +137,7 @@ class GridRun:
         workbench = self._workbench
         here = Bench(
             settings,
-            registry=workbench.registry,
+            registry=workbench.session.registry,
             workbench=workbench,
             watch=watch,
             stopping=stopping,
@@ -181,7 +181,7 @@ class GridRun:
                 for environment in part.environments:
                     for combination in part.combinations:
                         for seed in range(self.grid.seeds):
-                            experiment = self._workbench.experiment(
+                            experiment = self._workbench.resolver.experiment(
                                 combination,
                                 preset=self.grid.preset,
                                 environment=environment,
@@ -197,7 +197,7 @@ class GridRun:
     def _baselines(self) -> dict[str, Job]:
         """The baselines that can answer the grid's questions, by key."""
         workbench, parts = self._workbench, self.grid.parts
-        if workbench.source.layout == "csv":
+        if workbench.data.source.layout == "csv":
             self._say(
                 "Baselines are left out: they need clips, and a CSV index holds spectrograms."
             )
@@ -211,8 +211,8 @@ class GridRun:
             self._say("Baselines are left out: they answer one source, and clips have several.")
             return {}
         found: dict[str, Job] = {}
-        for name in workbench.registry.names("baseline"):
-            available = workbench.registry.get("baseline", name).availability()
+        for name in workbench.session.registry.names("baseline"):
+            available = workbench.session.registry.get("baseline", name).availability()
             if not available.ok:
                 why = available.reason or "cannot run here"
                 self._say(f"The baseline {name!r} is left out: it {why}.")
