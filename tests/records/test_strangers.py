@@ -169,7 +169,7 @@ def test_a_reader_takes_regular_files_of_a_bounded_size_and_nothing_else(tmp_pat
         pass
 
 
-def _bomb(path: Path) -> None:
+def make_bomb(path: Path) -> None:
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open("a.npy", "w") as file,
@@ -192,7 +192,7 @@ def _objects(path: Path) -> None:
     np.savez(path, a=np.array([{}], dtype=object))
 
 
-@pytest.mark.parametrize("make", [_bomb, _liar, _objects])
+@pytest.mark.parametrize("make", [make_bomb, _liar, _objects])
 def test_arrays_that_promise_too_much_are_refused_before_they_are_unpacked(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:

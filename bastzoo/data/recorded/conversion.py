@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 Dtype = Literal["float16", "float32"]
+USUAL_DTYPE: Dtype = "float16"
+"""The precision that features are kept in where nobody asks for another."""
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 # Where all values of a clip are smaller, half precision loses digits of every one of them.

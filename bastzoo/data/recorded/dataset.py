@@ -18,7 +18,7 @@ from bastzoo.conditions import DataSource
 from bastzoo.data.batches import Batch, in_order
 from bastzoo.data.recorded.audio import read_recording
 from bastzoo.data.recorded.cache import FeatureCache
-from bastzoo.data.recorded.conversion import Dtype
+from bastzoo.data.recorded.conversion import USUAL_DTYPE, Dtype
 from bastzoo.data.recorded.convert import ConversionState, convert
 from bastzoo.data.recorded.files import read_wave
 from bastzoo.data.recorded.index import RecordedIndex
@@ -132,9 +132,14 @@ class RecordedData:
 
     @cached_property
     def digest(self) -> str:
-        """Hash of what the clips hold and what they mean; not of the frontend, nor of their place."""
+        """Hash of what the clips hold and what they mean; not of the frontend, nor of their place.
+
+        Features that are kept in another precision than usual are other features.
+        """
         state = blake2b(self.index.digest().encode(), digest_size=8)
         state.update(self.cache.contents[self._kept].tobytes())
+        if self.hears_features and self.cache.manifest.dtype != USUAL_DTYPE:
+            state.update(self.cache.manifest.dtype.encode())
         return state.hexdigest()
 
     def split(self, name: Split) -> RecordedClips:
@@ -197,7 +202,7 @@ def open_recorded(
     frontend: Component,
     device: torch.device | str = "cpu",
     cache: Path | None = None,
-    dtype: Dtype = "float16",
+    dtype: Dtype = USUAL_DTYPE,
     progress: Callable[[ConversionState], None] | None = None,
 ) -> RecordedData:
     """Read, check and convert a recorded data set, unless the cache has it.
