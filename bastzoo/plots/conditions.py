@@ -146,9 +146,6 @@ def duration(canvas: Canvas) -> Any:
     return _against(canvas, ("duration",), " ms", "heard of the sound (ms)")
 
 
-Groups = dict[str, list[tuple[float, Interval | None]]]
-
-
 def _dots(
     canvas: Canvas,
     groups: Sequence[tuple[Design, Any, Mapping[str, tuple[float, Interval | None]]]],
@@ -175,8 +172,8 @@ def _dots(
                 axes.plot(ends, [row, row], color=look.colour, lw=0.8 * canvas.style.line)
     axes.set_yticks(range(len(names)), [plain(name, 26) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
-    ends = [line.get_xdata() for line in axes.lines]
-    axes.set_xlim(0, 1.05 * max([1.0, *(float(np.nanmax(xs)) for xs in ends if len(xs))]))
+    drawn = [line.get_xdata() for line in axes.lines]
+    axes.set_xlim(0, 1.05 * max([1.0, *(float(np.nanmax(xs)) for xs in drawn if len(xs))]))
     axes.set_xlabel("mean AD (°)")
     axes.grid(visible=True, axis="x")
     canvas.legend(axes)
