@@ -146,9 +146,6 @@ def duration(canvas: Canvas) -> Any:
     return _against(canvas, ("duration",), " ms", "heard of the sound (ms)")
 
 
-Groups = dict[str, list[tuple[float, Interval | None]]]
-
-
 def _dots(
     canvas: Canvas,
     groups: Sequence[tuple[Design, Any, Mapping[str, tuple[float, Interval | None]]]],
