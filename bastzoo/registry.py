@@ -64,6 +64,7 @@ class Component:
 
     kind: one of `KINDS`.
     name: what users type; compared without case, unique within its kind.
+    aliases: other names that are understood wherever this one is: those of papers and of tables.
     target: `"package.module:attribute"`, imported when the component is built.
     summary: one line for `bastzoo list`.
     citation: the paper or standard it comes from (`none` where there is none).
@@ -117,6 +118,7 @@ class Component:
     members: str = ""
     budget: Mapping[str, float] = field(default_factory=dict)
     distribution: str = ""
+    aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -145,7 +147,7 @@ class Component:
             )
         if not self.summary.strip():
             raise ComponentError(f"The {self.kind} {self.name!r} has no summary; give it one line.")
-        for plural in ("requires", "needs", "gives", "terms"):
+        for plural in ("requires", "needs", "gives", "terms", "aliases"):
             if isinstance(getattr(self, plural), str):  # ("torch") instead of ("torch",)
                 raise ComponentError(
                     f"The {self.kind} {self.name!r} has a string as {plural!r}; "
@@ -255,10 +257,14 @@ def accepted(target: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str
 class Registry:
     """All components by kind and name, in the order of registration; names compare without case.
 
+    A component is found under its aliases too; lists name it once.
+
     >>> import bastzoo as bz
     >>> registry = bz.Registry([bz.Component("loss", "COSINE", "my_ears.loss:Cosine", "1 - cos AD")])
     >>> registry.names("loss"), registry.get("loss", "cosine").summary
     (['COSINE'], '1 - cos AD')
+    >>> bz.default_registry().get("loss", "hybrid").name
+    'MIX'
     >>> registry.get("loss", "cosin")
     Traceback (most recent call last):
         ...
@@ -268,6 +274,7 @@ class Registry:
     def __init__(self, components: Iterable[Component] = ()) -> None:
         self._by_kind: dict[str, dict[str, Component]] = {kind: {} for kind in KINDS}
         self._withdrawn: dict[tuple[str, str], str] = {}
+        self._aliases: dict[tuple[str, str], str] = {}
         for component in components:
             self.add(component)
 
@@ -280,6 +287,8 @@ class Registry:
         if other is not None:
             raise ComponentError(collision_sentence([other, component]))
         named[component.name.lower()] = component
+        for alias in component.aliases:  # who came first keeps it; a name goes before all of them
+            self._aliases.setdefault((component.kind, alias.lower()), component.name.lower())
         return component
 
     def withdraw(self, kind: str, name: str, reason: str) -> None:
@@ -294,7 +303,9 @@ class Registry:
         if reason := self._withdrawn.get((kind, name.lower())):
             raise ComponentError(reason)
         named = self._by_kind[kind]
-        component = named.get(name.lower())
+        component = named.get(name.lower()) or named.get(
+            self._aliases.get((kind, name.lower()), "")
+        )
         if component is not None and not component.members:
             return component
         known = [c.name for c in named.values()]

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bastzoo.errors import ComponentError, SetupError
+from bastzoo.plugins import default_registry
 from bastzoo.registry import KINDS, Availability, Component, Registry, accepted
 from tests.fake_distributions import Site
 
@@ -309,3 +310,20 @@ def test_a_probe_that_ends_the_program_or_prints_is_a_reason(
     assert not available.ok
     assert "SystemExit: goodbye" in available.reason
     assert capsys.readouterr().out == ""
+
+
+def test_an_alias_is_understood_and_never_hides_a_name() -> None:
+    registry = default_registry()
+    for kind, alias, name in (
+        ("backbone", "vit", "vanilla"),
+        ("backbone", "BAST-Mamba", "mamba"),
+        ("integration", "Sub.", "SUB"),
+        ("loss", "Hybrid", "MIX"),
+    ):
+        assert registry.get(kind, alias).name == name
+        assert alias not in registry.names(kind)
+    own = Registry()
+    own.add(component("first", aliases=("second", "both")))
+    own.add(component("second", aliases=("both",)))
+    assert own.get("backbone", "second").name == "second"
+    assert own.get("backbone", "both").name == "first"

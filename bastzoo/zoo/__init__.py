@@ -48,6 +48,7 @@ def bastzoo_backbones() -> list[Component]:
         Component(
             kind="backbone",
             name="mamba",
+            aliases=("BAST-Mamba",),
             target="bastzoo.zoo.backbones.mamba:Mamba",
             summary="MambaVision mixers on windows of the token grid (BAST-Mamba)",
             citation=f"{_BAST_MAMBA}; Hatamizadeh, Kautz, MambaVision, arXiv:2407.08083 (2024)",
@@ -59,6 +60,7 @@ def bastzoo_backbones() -> list[Component]:
         Component(
             kind="backbone",
             name="vanilla",
+            aliases=("ViT", "BAST"),
             target="bastzoo.zoo.backbones.vanilla:Vanilla",
             summary="Vision transformer with a class token and learned positions (BAST)",
             citation=f"{_BAST}; Dosovitskiy et al., ViT, arXiv:2010.11929 (2020)",
@@ -69,6 +71,7 @@ def bastzoo_backbones() -> list[Component]:
         Component(
             kind="backbone",
             name="swin",
+            aliases=("BAST-Swin",),
             target="bastzoo.zoo.backbones.swin:Swin",
             summary="Swin blocks, window 7, never shifted, no positions (BAST)",
             citation=f"{_BAST}; Liu et al., Swin Transformer, arXiv:2103.14030 (2021)",
@@ -116,6 +119,7 @@ def bastzoo_integrations() -> list[Component]:
         Component(
             kind="integration",
             name=name,
+            aliases=(f"{name}.",),  # as the papers' tables shorten it
             target=f"bastzoo.zoo.integrations:{name.capitalize()}",
             summary=summary,
             citation=_BAST,
@@ -144,6 +148,7 @@ def bastzoo_losses() -> list[Component]:
         Component(
             kind="loss",
             name=name,
+            aliases=("hybrid",) if name == "MIX" else (),
             target=f"bastzoo.zoo.losses:{target}",
             summary=summary,
             citation=citation,

@@ -80,6 +80,7 @@ def list_runs(context: click.Context, out: str, json_: bool, **chosen: tuple[str
 
     store = RunStore(out)
     everything, faults = _all(store)
+    chosen = _spelled(chosen, everything)
     found = [run for run in everything if run.fits(chosen)]
     if json_:
         echo_json([run.facts for run in found])
@@ -97,6 +98,28 @@ def list_runs(context: click.Context, out: str, json_: bool, **chosen: tuple[str
         say(fault)
     if faults:
         context.exit(2)
+
+
+def _spelled(
+    chosen: dict[str, tuple[str, ...]], everything: Sequence[Listed]
+) -> dict[str, tuple[str, ...]]:
+    """The values of filters by component as records spell them: aliases become names.
+
+    Raises ComponentError for a name that neither a run nor the zoo has: a slip, and not an answer of 0 runs.
+    """
+    from bastzoo.plugins import default_registry
+    from bastzoo.registry import KINDS
+
+    registry = default_registry()
+    found = dict(chosen)
+    for kind, values in chosen.items():
+        if kind not in KINDS or not values:
+            continue
+        there = {str(run.facts.get(kind)).lower() for run in everything}
+        found[kind] = tuple(
+            value if value.lower() in there else registry.get(kind, value).name for value in values
+        )
+    return found
 
 
 @runs.command()
