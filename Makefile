@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 PLUGINS := $(wildcard plugins/*)
 
-.PHONY: install bench test soak lint perf clean
+.PHONY: install bench test soak lint perf site browser clean
 
 install: $(INSTALLED)
 
@@ -36,5 +36,14 @@ lint: $(INSTALLED)
 perf: $(INSTALLED)
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-sort=name -o addopts=""
 
+# All committed boards as pages; open site/index.html.
+site: $(INSTALLED)
+	$(BIN)/bastzoo leaderboard $(wildcard leaderboards/records/*) --html site
+
+# What the tests of the pages need beside Python: they are skipped without it.
+browser:
+	command -v chromium || { apt-get update && apt-get install --yes --no-install-recommends chromium; }
+	mkdir -p .cache && cd .cache && npm pack --silent axe-core@4 && tar -xzf axe-core-4*.tgz package/axe.min.js
+
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf .venv .cache site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
