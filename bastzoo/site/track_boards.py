@@ -18,8 +18,8 @@ from bastzoo.site.view import (
     Cell,
     ColumnHead,
     Group,
-    SiteRow,
     Result,
+    SiteRow,
     bar,
     facets_of,
     finite,
@@ -160,7 +160,9 @@ def _row(kind: str, row: TrackRow, part: TrackPart, scale: float, board: str, no
         rank=row.rank_words,
         note=note,
         tests=[
-            Result(row.first.cases[case].label, finite(row.metric(case, "ad_mean")), *intervals[case])
+            Result(
+                row.first.cases[case].label, finite(row.metric(case, "ad_mean")), *intervals[case]
+            )
             for case in cases
         ],
         figures=[

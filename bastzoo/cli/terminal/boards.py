@@ -36,9 +36,12 @@ def print_boards(sections: Sequence[Section]) -> None:
     """Print the boards as wide as the terminal is. NO_COLOR and --no-color take the colours away."""
     width = shutil.get_terminal_size((80, 24)).columns
     # Without colours there is nothing but text, not bold type either.
-    colours = None if os.environ.get("NO_COLOR") else "auto"
     console = Console(
-        file=sys.stdout, highlight=False, soft_wrap=True, width=width, color_system=colours
+        file=sys.stdout,
+        highlight=False,
+        soft_wrap=True,
+        width=width,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
     )
     has_blocks = "utf" in (console.encoding or "").lower()
     for section in sections:
