@@ -7,7 +7,7 @@ PLUGINS := $(wildcard plugins/*)
 # Without compiled files, each of the hundreds of processes of a suite compiles bastzoo again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install bench test soak lint perf docs dist test-lowest clean
+.PHONY: install bench test soak lint perf docs dist test-lowest site browser clean
 
 install: $(INSTALLED)
 
@@ -63,6 +63,14 @@ test-lowest:
 	build/lowest/bin/uv pip install --python build/lowest/bin/python --resolution lowest-direct --editable '.[lowest]'
 	build/lowest/bin/python -m pytest tests/acoustics tests/boards tests/data tests/engine tests/metrics tests/ops \
 	  tests/records tests/zoo tests/test_model.py tests/test_registry.py tests/test_experiment.py -p no:cacheprovider
+# All committed boards as pages; open site/index.html.
+site: $(INSTALLED)
+	$(BIN)/bastzoo leaderboard $(wildcard leaderboards/records/*) --html site
+
+# What the tests of the pages need beside Python: they are skipped without it.
+browser:
+	command -v chromium || { apt-get update && apt-get install --yes --no-install-recommends chromium; }
+	mkdir -p .cache && cd .cache && npm pack --silent axe-core@4 && tar -xzf axe-core-4*.tgz package/axe.min.js
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf .venv .cache site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import shlex
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -126,16 +125,8 @@ def _row_page(board: Board, row: SiteRow, records: Path) -> dict[str, Any]:
         "scale": scale,
         "facts": facts_of(row.records[0]),
         "commands": commands,
-        "compare": _compare_command(board, row),
         "records": [(_words(record), _keep(record, records)) for record in row.records],
     }
-
-
-def _compare_command(board: Board, row: SiteRow) -> str:
-    track = f" --track {shlex.quote(board.track)}" * isinstance(row.records[0], TrackRecord)
-    return (
-        f"bastzoo compare {row.records[0].key} OTHER_RUN{track} --out {shlex.quote(board.folder)}"
-    )
 
 
 def _words(record: RunRecord | TrackRecord) -> str:

@@ -19,8 +19,8 @@ from bastzoo.site.view import (
     Cell,
     ColumnHead,
     Group,
+    Result,
     SiteRow,
-    Test,
     bar,
     facets_of,
     finite,
@@ -113,7 +113,7 @@ def _row(
 ) -> SiteRow:
     low, high = row.interval or (None, None)
     ad = finite(row.metric("ad_mean"))
-    test = Test(row.first.tested.environment, ad, low, high)
+    test = Result(row.first.tested.environment, ad, low, high)
     evaluations = [record.evaluation for record in row.records if record.evaluation]
     names = dict.fromkeys(name for found in evaluations for name in found.metrics)
     return SiteRow(
@@ -130,7 +130,7 @@ def _row(
     )
 
 
-def _cell(column: Column, row: Row, test: Test, scale: float) -> Cell:
+def _cell(column: Column, row: Row, test: Result, scale: float) -> Cell:
     is_model = row.first.experiment is not None
     if not is_model and not (column.of_baselines or column.key == "model"):
         return Cell(GAP)

@@ -18,8 +18,8 @@ from bastzoo.site.view import (
     Cell,
     ColumnHead,
     Group,
+    Result,
     SiteRow,
-    Test,
     bar,
     facets_of,
     finite,
@@ -116,20 +116,20 @@ def _board(
     )
 
 
-def _overall(row: TrackRow) -> Test:
+def _overall(row: TrackRow) -> Result:
     """Mean AD over the cases, with the interval that its rank rests on; of one case, that case's."""
     if len(row.first.cases) == 1 and row.intervals:
         interval = row.intervals[0]
     elif row.standing is not None:
         interval = row.standing.interval
     else:
-        return Test("", finite(row.figure))
-    return Test("", finite(row.figure), interval.low, interval.high)
+        return Result("", finite(row.figure))
+    return Result("", finite(row.figure), interval.low, interval.high)
 
 
 def _row(kind: str, row: TrackRow, part: TrackPart, scale: float, board: str, note: str) -> SiteRow:
     is_known = kind != "unranked"
-    overall = _overall(row) if is_known else Test("", None)
+    overall = _overall(row) if is_known else Result("", None)
     model, loss, integration, heard = row.labels
     cases = range(len(row.first.cases))
     ends = f"{overall.low:.2f} to {overall.high:.2f}" if overall.low is not None else ""
@@ -160,7 +160,9 @@ def _row(kind: str, row: TrackRow, part: TrackPart, scale: float, board: str, no
         rank=row.rank_words,
         note=note,
         tests=[
-            Test(row.first.cases[case].label, finite(row.metric(case, "ad_mean")), *intervals[case])
+            Result(
+                row.first.cases[case].label, finite(row.metric(case, "ad_mean")), *intervals[case]
+            )
             for case in cases
         ],
         figures=[

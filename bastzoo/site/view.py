@@ -51,7 +51,7 @@ class ColumnHead:
 
 
 @dataclass(frozen=True)
-class Test:
+class Result:
     """A row's result in one test, its own or a case of a track; ends of the interval where there is one."""
 
     label: str
@@ -76,7 +76,7 @@ class SiteRow:
     records: tuple[RunRecord | TrackRecord, ...] = ()
     rank: str = GAP
     note: str = ""
-    tests: list[Test] = field(default_factory=list)
+    tests: list[Result] = field(default_factory=list)
     figures: list[dict[str, float | None]] = field(default_factory=list)
 
 
@@ -158,7 +158,7 @@ def scale_of(ends: Iterable[float | None], share: float = 0.8) -> float:
     return min(max(math.ceil(highest / step), 1) * step, 180.0)
 
 
-def bar(test: Test, scale: float) -> Bar | None:
+def bar(test: Result, scale: float) -> Bar | None:
     """The interval of a result on a scale; nothing without an interval."""
     if test.ad is None or test.low is None or test.high is None:
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import shutil
 import sys
 import unicodedata
@@ -30,7 +32,14 @@ def is_shown() -> bool:
 def print_boards(sections: Sequence[Section]) -> None:
     """Print the boards as wide as the terminal is. NO_COLOR and --no-color take the colours away."""
     width = shutil.get_terminal_size((80, 24)).columns
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=True, width=width)
+    # Without colours there is nothing but text, not bold type either.
+    console = Console(
+        file=sys.stdout,
+        highlight=False,
+        soft_wrap=True,
+        width=width,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+    )
     has_blocks = "utf" in (console.encoding or "").lower()
     for section in sections:
         for line in fitted(section, width, has_blocks=has_blocks):
@@ -69,7 +78,7 @@ def fitted(section: Section, width: int, *, has_blocks: bool = True) -> Iterator
     room = width - sum(widths[i] + _GAP for i in chosen if i != model) - (bar + _GAP if bar else 0)
     widths[model] = max(min(widths[model], room), 1)
     text = {i for i, header in enumerate(headers) if header in section.text}
-    longest = max((_number(figure) for figure in figures[: len(section.blocks[0])]), default=0.0)
+    longest = _scale([_number(figure) for figure in figures[: len(section.blocks[0])]])
 
     def cell(words: str, column: int) -> str:
         if cell_len(words) > widths[column]:
@@ -116,7 +125,7 @@ def _chosen(
 ) -> tuple[list[int], int]:
     """The columns that fit, in their order, and the width of the bar (0 for none)."""
     first = [i for i, header in enumerate(headers) if header in PAPER_COLUMNS or i == error]
-    wanted = [i for i, header in enumerate(headers) if header == "Rank"]
+    wanted = [i for i, header in enumerate(headers) if header in ("Rank", "Trained on")]
     wanted += [error + 1] * has_interval
     wanted += [i for i in range(len(headers)) if i not in (*first, *wanted)]
     # A long name is cut before a column of the paper's form is left out.
@@ -126,7 +135,7 @@ def _chosen(
     left = width - sum(widths[i] + _GAP for i in first) + _GAP
     bar = 0
     if width - needed >= _BAR[0]:
-        bar = min(max(left - _GAP, _BAR[0]), _BAR[0] + 4)
+        bar = _BAR[0]
         left -= bar + _GAP
     chosen = [*first]
     for i in wanted:
@@ -134,6 +143,12 @@ def _chosen(
             chosen.append(i)
             left -= widths[i] + _GAP
     return sorted(chosen), min(bar + max(left, 0), _BAR[1]) if bar else 0
+
+
+def _scale(errors: Sequence[float]) -> float:
+    """What the longest bar means: four of five models are shorter, and one lost one is an arrow."""
+    ordered = sorted(errors)
+    return ordered[math.ceil(0.8 * (len(ordered) - 1))] if ordered else 0.0
 
 
 def _number(words: str) -> float:

@@ -38,10 +38,9 @@ function fill(select, board, chosen) {
   if ([...select.options].some((option) => option.value === chosen)) select.value = chosen;
 }
 function bar([ad, low, high], scale) {
-  const svg = draw("svg", { class: "bar", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" });
-  svg.append(draw("path", { class: "scale", d: "M0 4H100" }));
-  if (low !== null) svg.append(draw("rect", { x: (100 * low) / scale, y: 1, width: (100 * (high - low)) / scale, height: 6 }));
-  if (ad !== null) svg.append(draw("path", { class: "mean", d: `M${(100 * ad) / scale} 0V8` }));
+  const svg = draw("svg", { class: "bar", "aria-hidden": "true" });
+  if (low !== null) svg.append(draw("rect", { x: `${(100 * low) / scale}%`, width: `${(100 * (high - low)) / scale}%` }));
+  if (ad !== null) svg.append(draw("rect", { class: "mean", x: `${(100 * ad) / scale}%` }));
   return svg;
 }
 function verdict(pair) {
@@ -110,7 +109,7 @@ function figures(board, a, b) {
 function command(board, a, b) {
   const quoted = (text) => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
   const track = board.track ? ` --track ${quoted(board.track)}` : "";
-  const pre = make("pre", "", { tabindex: "0", role: "region", "aria-label": "Command" });
+  const pre = make("pre");
   pre.append(make("bdi", `bastzoo compare ${quoted(a.row.run)} ${quoted(b.row.run)}${track} --out ${quoted(board.folder)}`));
   return [make("h2", "In a terminal, where the runs lie"), pre];
 }

@@ -1,0 +1,172 @@
+"""The pages without a browser: what is on them, what is escaped, and what a bad record does."""
+
+from __future__ import annotations
+
+import gzip
+import html
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from bastzoo.boards.comparison import compare
+from bastzoo.errors import RecordError, SetupError
+from bastzoo.records.record import RunRecord
+from bastzoo.records.store import read_records
+from bastzoo.site.pages import boards_of, write_site
+from bastzoo.site.plot import front_of, plots_of
+from bastzoo.site.view import Bar, Result, bar
+from tests.cli.command import bastzoo
+from tests.records.made import model_record
+from tests.site.made import HOSTILE, SCRIPT, keep, renamed, runs, without_figures
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return keep(tmp_path_factory.mktemp("made") / "runs", *runs())
+
+
+@pytest.fixture(scope="module")
+def site(folder: Path) -> Path:
+    target = folder.parent / "site"
+    rows, faults = write_site(target, [folder], {"snr": "How does noise hurt?"})
+    assert (rows, faults) == (7, [])
+    return target
+
+
+class _Page(HTMLParser):
+    """Tags and links of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_every_link_leads_to_a_file_of_the_site_and_nothing_to_the_network(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        for _, attributes in _Page(page).tags:
+            for name in ("href", "src"):
+                link = attributes.get(name) or "data:"
+                if link.startswith(("#", "data:")):
+                    continue
+                assert "//" not in link
+                path = re.split("[?#]", link)[0]
+                assert (page.parent / path).is_file(), (page.name, link)
+
+
+def test_a_row_leads_to_its_command_and_the_record_as_it_was(folder: Path, site: Path) -> None:
+    records, _ = read_records(folder)
+    known = {record.key: record for record in records}
+    pages = list((site / "runs").glob("ri-preset-quick-*.html"))
+    assert len(pages) == 5
+    seen = set()
+    for page in pages:
+        text = html.unescape(page.read_text())
+        assert "bastzoo bench --backbone mamba --integ SUB" in text
+        for name in re.findall(r'href="\.\./records/([^"]+)"', text):
+            copy = RunRecord.model_validate_json(
+                gzip.decompress((site / "records" / name).read_bytes())
+            )
+            assert copy == known[copy.key]
+            seen.add(copy.key)
+    assert seen == set(known)
+
+
+def test_published_rows_stand_apart_and_filter_like_the_others(folder: Path) -> None:
+    boards, _ = boards_of([folder])
+    group = next(g for g in boards[0].groups if g.rows[0].kind == "published")
+    assert group.heading == "Published, on other data"
+    assert {row.facets["backbone"] for row in group.rows} == {"mamba", "vanilla"}
+    assert not any(row.id for row in group.rows)
+
+
+def test_the_comparison_says_what_bastzoo_compare_says(folder: Path, site: Path) -> None:
+    page = (site / "compare.html").read_text()
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.S)[1])  # type: ignore[index]
+    board = data["boards"][0]
+    records = {r.name: r for r in read_records(folder)[0]}
+    sides = [[records[board["rows"][place]["run"]]] for place in (1, 2)]
+    expected = compare(*sides)
+    found = board["pairs"]["1,2"][0]
+    wanted = [expected.difference, *expected.interval, expected.p]
+    assert found == pytest.approx(wanted, rel=1e-4)
+
+
+def test_what_lies_beyond_the_scale_of_a_bar_is_told() -> None:
+    assert bar(Result("", 5.0, 4.0, 6.0), 10.0) == Bar(40.0, 20.0, 50.0)
+    beyond = bar(Result("", 20.0, 15.0, 25.0), 10.0)
+    assert beyond is not None
+    assert beyond.is_beyond
+    assert bar(Result("", 5.0), 10.0) is None
+
+
+def test_the_front_holds_what_nothing_beats_in_both() -> None:
+    assert front_of([3.0, 1.0, 2.0, 1.0], [1.0, 4.0, 5.0, 3.0]) == [3, 0]
+
+
+def test_a_plot_draws_every_model_once(folder: Path) -> None:
+    boards, _ = boards_of([folder])
+    for plot in plots_of(boards[0]):
+        assert len(plot.points) + len(plot.front) == len(boards[0].models) == 4
+
+
+def test_hostile_names_are_text_and_nothing_else(tmp_path: Path) -> None:
+    records = [renamed(model_record(5.0 + i), name) for i, name in enumerate(HOSTILE)]
+    key = "../../" + "x" * 300  # not from a hash: it must not become a path
+    records.append(records[0].model_copy(update={"key": key}))
+    target = tmp_path / "site"
+    write_site(target, [keep(tmp_path / "runs", *records)])
+    for page in target.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert SCRIPT not in text
+        tags = _Page(page).tags
+        assert all(a.get("src") or a.get("type") for tag, a in tags if tag == "script")
+        assert not any(name.startswith("on") for _, a in tags for name in a)
+    assert html.escape(SCRIPT) in (target / "index.html").read_text()
+    assert {path.parent.parent for path in target.rglob("*.html")} == {tmp_path, target}
+
+
+def test_a_run_of_nan_is_a_gap_beside_the_others(tmp_path: Path) -> None:
+    broken = without_figures(model_record(7.0, loss="MSE"))
+    folder = keep(tmp_path / "runs", model_record(5.0), model_record(9.0, loss="AD"), broken)
+    board = boards_of([folder])[0][0]
+    assert [row.kind for row in board.rows] == ["model", "model", "unranked"]
+    assert all("nan" not in cell.text.lower() for row in board.rows for cell in row.cells)
+    write_site(tmp_path / "site", [folder])
+    page = (tmp_path / "site" / "runs" / f"{board.rows[-1].id}.html").read_text()
+    assert "some sound has no AD" in page
+    assert "nan" not in page.lower()
+
+
+def test_only_runs_of_nan_are_one_sentence(tmp_path: Path) -> None:
+    folder = keep(tmp_path / "runs", without_figures(model_record()))
+    with pytest.raises(RecordError, match="no AD of every sound"):
+        write_site(tmp_path / "site", [folder])
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_folder_of_other_things_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(SetupError, match="holds other things"):
+        write_site(tmp_path, [folder])
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_the_command_writes_the_site_twice_alike(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = bastzoo("leaderboard", str(folder), "--html", str(tmp_path / "site"))
+    assert (done.returncode, done.stdout) == (0, "")
+    first = {p: p.read_bytes() for p in (tmp_path / "site").rglob("*") if p.is_file()}
+    write_site(
+        tmp_path / "site", [folder], {"snr": "How does a design stand diffuse speech-shaped noise?"}
+    )
+    assert first == {p: p.read_bytes() for p in (tmp_path / "site").rglob("*") if p.is_file()}
+    done = bastzoo("leaderboard", str(tmp_path / "empty"), "--html", str(tmp_path / "none"))
+    assert done.returncode == 1
+    assert "There is no run in" in done.stderr
