@@ -1,6 +1,6 @@
 """Every place of three records, damaged in every way: only sentences, and none takes ten seconds.
 
-`pytest tests/soak/test_damage.py -m soak` takes some ten minutes of one core; the suite draws 30 cases of each.
+`pytest tests/soak/test_damage.py -m soak` takes ten minutes of one core; the suite draws 30 cases of each.
 """
 
 from __future__ import annotations
