@@ -25,7 +25,6 @@ from bastzoo.registry import Component, Registry
 
 EXPERIMENT_SCHEMA = 1
 
-_LARGEST_PRESET = 2**20
 ELSEWHERE = "import-"
 """How the data's digest begins of what was trained elsewhere, on data that is not known here."""
 
@@ -379,11 +378,12 @@ def load_preset(name: str) -> Preset:
             "or give the path of a .toml file."
         )
     try:
-        text = read_text(path, _LARGEST_PRESET)
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise PresetError(f"The preset file {name!r} cannot be read: {why}.") from error
-    return _parse_preset(text, name=path.stem, source=f"The preset file {name!r}")
+        text = read_text(path, 2**20)
+    except OSError as error:
+        raise PresetError(f"The preset file {name!r} cannot be read: {error.strerror}.") from error
+    # A file of one's own is never taken for the preset that ships under its name.
+    called = path.name if path.stem in preset_names() else path.stem
+    return _parse_preset(text, name=called, source=f"The preset file {name!r}")
 
 
 def _parse_preset(text: str, *, name: str, source: str) -> Preset:
@@ -392,7 +392,7 @@ def _parse_preset(text: str, *, name: str, source: str) -> Preset:
     except (ValueError, RecursionError) as error:  # ValueError: also numbers of thousands of digits
         raise PresetError(f"{source} is not TOML: {tellable(str(error))}.") from error
     try:
-        return Preset.model_validate({"name": name, **values})
+        return Preset.model_validate({**values, "name": name})
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "the whole"
