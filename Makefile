@@ -1,10 +1,13 @@
-# The two commands of the README are `make bench` and `make test`; each sets itself up first.
+# `make bench` and `make test` are what a fresh clone needs; each sets itself up first.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PLUGINS := $(wildcard plugins/*)
 
-.PHONY: install bench test soak lint perf clean
+# Without compiled files, each of the hundreds of processes of a suite compiles bastzoo again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: install bench test soak lint perf docs dist test-lowest clean
 
 install: $(INSTALLED)
 
@@ -19,14 +22,15 @@ $(INSTALLED): pyproject.toml constraints.txt $(PLUGINS:=/pyproject.toml)
 bench: $(INSTALLED)
 	$(BIN)/bastzoo bench --backbone mamba --integ SUB
 
-# Most of the suite's time is processes that start: several workers, whole files each.
+# Whole files each, so that what a file renders and trains is made once, in the order of tests/conftest.py:
+# xdist's own, files of many tests first, leaves those of few long ones to a last worker.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -p no:benchmark
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -p no:benchmark
 
 # What takes longer than a minute: 200 kills, a Ray cluster that loses a node.
 soak: $(INSTALLED)
 	BASTZOO_KILLS=200 $(BIN)/python -m pytest tests/cli/test_harness.py -k killed
-	$(BIN)/python -m pytest tests/soak -m soak
+	$(BIN)/python -m pytest tests -m soak
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -35,6 +39,30 @@ lint: $(INSTALLED)
 
 perf: $(INSTALLED)
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-sort=name -o addopts=""
+
+# Pages of docs/, boards, commands and docstrings. A warning, a broken link too, is an error.
+docs: $(INSTALLED)
+	$(BIN)/python -m sphinx -b html -c docs -d build/doctrees --fail-on-warning --keep-going --quiet . build/site
+	@echo "Open build/site/docs/index.html; its search works from the file."
+
+# Wheels and source archives of the project and of each plugin, checked, installed apart and tried.
+dist: $(INSTALLED)
+	rm -rf dist
+	for project in . $(PLUGINS); do \
+	  $(BIN)/python -m build --no-isolation --outdir dist $$project || exit 1; done
+	$(BIN)/python -m twine check --strict dist/*
+	rm -rf build/try && $(PYTHON) -m venv build/try
+	build/try/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
+	cd build && try/bin/bastzoo doctor && try/bin/bastzoo list backbone && \
+	  try/bin/bastzoo train --backbone cnn --env RI01 --steps 2 --out try/runs
+
+# The lowest versions that pyproject.toml admits, in an environment of their own; the quick part of the suite.
+test-lowest:
+	rm -rf build/lowest && $(PYTHON) -m venv build/lowest
+	build/lowest/bin/python -m pip install --quiet uv
+	build/lowest/bin/uv pip install --python build/lowest/bin/python --resolution lowest-direct --editable '.[lowest]'
+	build/lowest/bin/python -m pytest tests/acoustics tests/boards tests/data tests/engine tests/metrics tests/ops \
+	  tests/records tests/zoo tests/test_model.py tests/test_registry.py tests/test_experiment.py -p no:cacheprovider
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -10,13 +10,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bastzoo import plots as plot
     from bastzoo.api import (
+        bench,
         components,
         create_model,
+        evaluate,
         list_models,
         load,
         load_runs,
         localization_metrics,
+        render,
     )
     from bastzoo.boards.frames import Runs
     from bastzoo.errors import BastzooError, ComponentError, PluginError, SetupError
@@ -42,15 +46,19 @@ __all__ = [
     "Runs",
     "SetupError",
     "__version__",
+    "bench",
     "components",
     "create_model",
     "default_registry",
+    "evaluate",
     "hookimpl",
     "list_models",
     "load",
     "load_runs",
     "localization_metrics",
+    "plot",
     "plugin_report",
+    "render",
 ]
 
 _HOME = {
@@ -66,22 +74,27 @@ _HOME = {
     "Registry": "bastzoo.registry",
     "Runs": "bastzoo.boards.frames",
     "SetupError": "bastzoo.errors",
+    "bench": "bastzoo.api",
     "components": "bastzoo.api",
     "create_model": "bastzoo.api",
     "default_registry": "bastzoo.plugins",
+    "evaluate": "bastzoo.api",
     "hookimpl": "bastzoo.hookspecs",
     "list_models": "bastzoo.api",
     "load": "bastzoo.api",
     "load_runs": "bastzoo.api",
     "localization_metrics": "bastzoo.api",
+    "plot": "bastzoo.plots",
     "plugin_report": "bastzoo.plugins",
+    "render": "bastzoo.api",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
+    home = importlib.import_module(_HOME[name])
+    value = home if name == "plot" else getattr(home, name)  # the pictures are a module
     globals()[name] = value  # the next access does not come here
     return value
 

@@ -5,19 +5,27 @@ Nothing heavy is imported before it is needed.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import ArrayLike
 
     from bastzoo.boards.frames import Runs
+    from bastzoo.conditions import DataSource
     from bastzoo.metrics.localization import Metrics
     from bastzoo.model import BinauralLocalizer
     from bastzoo.models.localizer import Localizer
+    from bastzoo.records.record import RunRecord
     from bastzoo.registry import Component
+
+Names = str | Sequence[str]
+"""One name, or several."""
 
 
 def components(kind: str, pattern: str = "*") -> list[Component]:
@@ -78,9 +86,11 @@ def create_model(
     >>> type(model).__name__, model.sharing
     ('BinauralLocalizer', 'SP')
     """
-    from bastzoo.experiment import MODEL_KINDS, ResolvedComponent, check_fit, load_preset
+    from bastzoo.experiment import ResolvedComponent, check_fit
     from bastzoo.models.building import build_model
     from bastzoo.plugins import default_registry
+    from bastzoo.presets import load_preset
+    from bastzoo.registry import MODEL_KINDS
 
     registry, sizes = default_registry(), load_preset(preset)
     names = dict(zip(MODEL_KINDS, (frontend, backbone, integration, head), strict=True))
@@ -109,8 +119,8 @@ def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
     """
     if pretrained:
         return [component.name for component in components("model", pattern)]
-    from bastzoo.bench.grid import PAPER_AXES, combinations
     from bastzoo.experiment import SHARINGS
+    from bastzoo.harness.grid.axes import PAPER_AXES, combinations
     from bastzoo.plugins import default_registry
 
     registry = default_registry()
@@ -137,8 +147,201 @@ def load_runs(folder: str | Path = "runs") -> Runs:
     ('vanilla', 'btff', 2.27)
     """
     from bastzoo.boards.frames import Runs
+    from bastzoo.harness.tracks import question_of
 
-    return Runs.of(folder)
+    return Runs.of(folder, question=question_of)
+
+
+def bench(
+    *,
+    backbone: Names = (),
+    integration: Names = (),
+    loss: Names = (),
+    sharing: Names = (),
+    env: Names = (),
+    head: Names = (),
+    frontend: Names = (),
+    track: Names = (),
+    seeds: int = 1,
+    preset: str = "quick",
+    source: DataSource | None = None,
+    out: str | Path = "runs",
+    rerun: Literal["missing", "failed", "stale", "all"] = "missing",
+    on_failure: Literal["raise", "record"] = "raise",
+    jobs: int = 1,
+    device: str = "auto",
+    precision: str = "no",
+) -> Runs:
+    """Train and test every combination of the axes, as `bastzoo bench` does, and give the runs.
+
+    An axis that is not named takes the papers' values; `"all"` is all that can run here.
+    track: questions to test each run on, with what they need trained. seeds: runs of each, from seed 0.
+    preset: sizes and recipe: `quick`, `standard`, `paper`, or a TOML file.
+    source: where clips come from (`bastzoo.conditions.DataSource`); None: rendered on demand.
+    out: the folder of runs, which other processes may work in too. What is finished there is not done
+        again, and what was stopped goes on; its leaderboards are written.
+    rerun: what to run beside rows without a record. jobs: runs at a time, each in a process.
+    on_failure: `"raise"` ends at the first run that fails; `"record"` goes on, and its record says why.
+
+    Raises a BastzooError for what cannot be run, TrainingError for a run that fails, KeyboardInterrupt
+    after a checkpoint was kept. What is left out is said in a warning.
+
+    >>> import bastzoo as bz
+    >>> runs = bz.bench(backbone="vanilla", integration="SUB", loss="AD", sharing="SP")  # doctest: +SKIP
+    >>> runs.frame()[["backbone", "ad_mean"]]  # doctest: +SKIP
+    """
+    from bastzoo.conditions import DataSource
+    from bastzoo.harness.grid.asked import grid_of
+    from bastzoo.harness.grid.run import run_grid
+    from bastzoo.harness.jobs import Settings
+    from bastzoo.plugins import default_registry
+
+    registry, heard = default_registry(), source or DataSource()
+    axes = {
+        "backbone": backbone,
+        "integration": integration,
+        "loss": loss,
+        "sharing": sharing,
+        "environment": env,
+        "head": head,
+        "frontend": frontend,
+    }
+    grid = grid_of(
+        {name: _names(values) for name, values in axes.items()},
+        registry=registry,
+        source=heard,
+        tracks=_names(track),
+        preset=preset,
+        seeds=seeds,
+    )
+    results = run_grid(
+        grid,
+        Settings(out=str(out), device=device, precision=precision, source=heard),
+        registry=registry,
+        executor=registry.get("executor", "local").build(jobs=jobs),
+        rerun=rerun,
+        on_failure=on_failure,
+        say=lambda sentence: warnings.warn(sentence, stacklevel=3),
+    )
+    return load_runs(out).of_keys({record.key for record in results.records})
+
+
+def evaluate(
+    run: str | RunRecord,
+    *,
+    track: Names = (),
+    env: Names = (),
+    listener: Names = (),
+    sounds: str | None = None,
+    out: str | Path = "runs",
+    device: str = "auto",
+) -> Runs:
+    """Test a run, or a model by name, on tracks and in environments, as `bastzoo evaluate` does.
+
+    run: of `bench` or `load_runs`, a folder or key or the beginning of either in `out`, or what `load`
+        takes: that becomes a run there first. track, env: what to test on; none: the run's own.
+    listener: who listens in the place of the run's own (a SOFA file, `default`, `kemar`, `virtual/N`, one of
+        a data set). sounds: a folder of recordings in the place of the run's own.
+
+    Gives the run with all its results: `.frame()` has a row for each case, `.leaderboard(track)` the table.
+    Raises a BastzooError for what cannot be tested.
+
+    >>> import bastzoo as bz
+    >>> bz.evaluate("default", track="measured-rooms").frame()["ad_mean"].mean()  # doctest: +SKIP
+    """
+    from dataclasses import replace
+    from pathlib import Path
+
+    from bastzoo.harness.track_run import track_runs
+    from bastzoo.harness.tracks import check_track, environment_track, find_track
+    from bastzoo.harness.workbench import Workbench
+    from bastzoo.models.loading import run_folder
+    from bastzoo.plugins import default_registry
+    from bastzoo.records.store import RECORD_FILE, RunStore, read_record
+
+    registry, store = default_registry(), RunStore(out)
+    path = run_folder(run if isinstance(run, str) else run.key, store, registry)
+    record = read_record(path / RECORD_FILE)
+    tested, store = record.tested, RunStore(path.parent)
+    named = [find_track(name, registry) for name in _names(track)]
+    for one in named:
+        check_track(one, tested.source)
+    rooms = _names(env) or (() if named else (tested.environment,))
+    if tested.source.layout == "rendered":
+        rooms = tuple(registry.get("environment", name).name for name in rooms)
+    changed = [f"with {', '.join(_names(listener))}"] if listener else []
+    changed += [f"on {Path(sounds).name}"] if sounds else []
+    tracks = [
+        replace(one, name=" ".join([one.name, *changed]))
+        for one in [*map(environment_track, rooms), *named]
+    ]
+    workbench = Workbench(
+        registry,
+        device=device,
+        precision=record.experiment.precision if record.experiment else "no",
+        source=tested.source.heard_by(_names(listener), sounds=sounds),
+    )
+    track_runs(record, tracks, workbench=workbench, store=store)
+    return load_runs(store.folder).of_keys({record.key})
+
+
+def render(
+    sound: ArrayLike,
+    *,
+    azimuth: float,
+    elevation: float = 0.0,
+    room: str = "RI01",
+    listener: str = "default",
+    rate: int = 16_000,
+    snr_db: float | None = None,
+    noise: Literal["speech", "white"] = "speech",
+    seed: int = 0,
+) -> np.ndarray:
+    """A sound as a listener hears it: `[2, N]`, float32 at 16 kHz, channel 0 the left ear.
+
+    sound: mono, `[n]`, at `rate` Hz, of any length. azimuth: degrees, +90 the left; elevation: up positive.
+    room: an environment of one room: `RI01` (anechoic), `RI02` (lecture hall), a measured one
+        (`surrey/D`: its own ears, and the azimuths that were measured there).
+    listener: `default`, `kemar`, `virtual/N`, a SOFA file, one of a data set (`cipic/003`).
+    snr_db: a diffuse field of noise that many dB below the sound at the ears; None: none.
+
+    Raises DataError for a sound that is none and for a direction that cannot be heard there.
+
+    >>> import bastzoo as bz, numpy as np
+    >>> click = np.zeros(8000); click[100] = 1.0
+    >>> left, right = bz.render(click, azimuth=60, listener="kemar")
+    >>> bool(np.argmax(np.abs(left)) < np.argmax(np.abs(right)))
+    True
+    """
+    import numpy as np
+
+    from bastzoo.data.environments import Environment
+    from bastzoo.data.listeners import find_listeners
+    from bastzoo.data.rendering.hearing import heard
+    from bastzoo.errors import DataError
+    from bastzoo.plugins import default_registry
+
+    registry = default_registry()
+    place: Environment = registry.get("environment", room).build()
+    if len(place.rooms) != 1:
+        raise DataError(
+            f"The environment {place.name} has {len(place.rooms) or 'no fixed'} rooms; name one of a single "
+            "room, as RI01 or RI02."
+        )
+    found = find_listeners(listener, registry=registry)
+    if len(found) != 1:
+        raise DataError(f"{listener!r} names {len(found)} listeners; name one of them.")
+    return heard(
+        np.asarray(sound),
+        room=place.rooms[0],
+        listener=found[0],
+        azimuth=azimuth,
+        elevation=elevation,
+        rate=rate,
+        snr_db=snr_db,
+        noise=noise,
+        seed=seed,
+    )
 
 
 def localization_metrics(
@@ -159,19 +362,10 @@ def localization_metrics(
     >>> figures["clips"], figures["ad_mean"], figures["acc_5"]
     (2, 45.0, 0.5)
     """
-    import numpy as np
+    from bastzoo.metrics import functions
 
-    from bastzoo.metrics import localization
+    return functions.localization_metrics(predicted, true, sounds=sounds)
 
-    p, t = np.asarray(predicted, dtype=np.float64), np.asarray(true, dtype=np.float64)
-    if p.ndim != 2 or p.shape[1] != 3 or p.shape != t.shape or not len(p):
-        raise ValueError(
-            f"predicted and true are [n, 3] each, n at least 1, not {p.shape} and {t.shape}."
-        )
-    length = np.linalg.norm(t, axis=1, keepdims=True)
-    if not np.all(np.isfinite(length) & (length > 0)):
-        raise ValueError("A true direction is zero or not finite; leave its clip out.")
-    heard = np.arange(len(p)) if sounds is None else np.asarray(sounds)
-    if heard.shape != (len(p),):
-        raise ValueError(f"sounds is [n] with n = {len(p)}, not {heard.shape}.")
-    return localization.localization_metrics(p, t / length, sounds=heard)
+
+def _names(given: Names) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)

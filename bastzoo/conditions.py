@@ -5,7 +5,7 @@ Both are data, without torch, so that an experiment can be planned and a mistake
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -220,6 +220,23 @@ class DataSource(BaseModel):
     def own_listeners(self) -> tuple[str, ...]:
         """Names and files of the listeners that train; none for the default one."""
         return ((self.hrtf,) if self.hrtf else ()) + self.listeners
+
+    def heard_by(
+        self,
+        listeners: Sequence[str],
+        *,
+        azimuths: Literal["clockwise", "counter-clockwise"] | None = None,
+        sounds: str | None = None,
+    ) -> DataSource:
+        """The same with other listeners, and other sounds, for a test; none of either changes nothing.
+
+        Nothing is left of the listeners that trained: results of several runs can be ranked together.
+        """
+        changed: dict[str, Any] = {"sounds": sounds} if sounds else {}
+        if listeners:
+            changed |= {"hrtf": None, "listeners": tuple(listeners), "test_listeners": ()}
+            changed |= {"hrtf_directions": "interpolated", "azimuth_direction": azimuths}
+        return self.model_copy(update=changed)
 
 
 def _span(numbers: tuple[int, ...]) -> str:

@@ -32,6 +32,10 @@ class PluginRecord:
     error: why it is broken or skipped.
     traceback: where it broke, for its author.
     seconds: time to import the plugin and to call its hooks.
+
+    >>> import bastzoo as bz
+    >>> bz.PluginRecord("my-ears", "my-ears", "1.0", "my_ears", status="broken", error="no torch").ok
+    False
     """
 
     name: str

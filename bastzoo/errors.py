@@ -6,13 +6,26 @@ defect of bastzoo (or of a plugin) and keeps its traceback.
 
 
 class BastzooError(Exception):
-    """Base of every error that bastzoo raises on purpose."""
+    """Base of every error that bastzoo raises on purpose; its text is a sentence for the user.
+
+    >>> import bastzoo as bz
+    >>> try:
+    ...     bz.load("defualt")
+    ... except bz.BastzooError as error:
+    ...     print("Did you mean 'default'?" in str(error))
+    True
+    """
 
     exit_code = 1
 
 
 class SetupError(BastzooError):
-    """The environment cannot do what was asked: a missing package, device, folder or permission."""
+    """The environment cannot do what was asked: a missing package, device, folder or permission.
+
+    >>> import bastzoo as bz
+    >>> issubclass(bz.SetupError, bz.BastzooError), bz.SetupError.exit_code
+    (True, 1)
+    """
 
 
 class FolderError(SetupError):
@@ -20,7 +33,14 @@ class FolderError(SetupError):
 
 
 class ComponentError(BastzooError):
-    """A component is unknown, registered twice, malformed, or cannot be built."""
+    """A component is unknown, registered twice, malformed, or cannot be built.
+
+    >>> import bastzoo as bz
+    >>> bz.create_model("mambo")
+    Traceback (most recent call last):
+        ...
+    bastzoo.errors.ComponentError: There is no backbone named 'mambo'. Did you mean 'mamba'?
+    """
 
 
 class CombinationError(BastzooError):
@@ -28,7 +48,12 @@ class CombinationError(BastzooError):
 
 
 class PluginError(BastzooError):
-    """A plugin cannot be loaded (fatal only under `BASTZOO_STRICT_PLUGINS=1`)."""
+    """A plugin cannot be loaded (fatal only under `BASTZOO_STRICT_PLUGINS=1`).
+
+    >>> import bastzoo as bz
+    >>> issubclass(bz.PluginError, bz.BastzooError)
+    True
+    """
 
 
 class PresetError(BastzooError):

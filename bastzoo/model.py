@@ -79,6 +79,12 @@ class BinauralLocalizer(nn.Module):
     sharing: "SP", one encoder for both ears, or "NSP", one each.
 
     Raises CombinationError for any other sharing.
+
+    >>> import torch, bastzoo as bz
+    >>> model = bz.create_model("vanilla", integration="CONCAT")
+    >>> outputs = model(torch.zeros(3, 2, 8000))  # clips [B, 2, N], channel 0 the left ear
+    >>> outputs["vector"].shape
+    torch.Size([3, 2])
     """
 
     def __init__(

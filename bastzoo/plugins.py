@@ -84,13 +84,22 @@ def default_registry() -> Registry:
     """The components of all plugins. The first call loads the plugins; it warns of each problem.
 
     Raises PluginError for a broken plugin under `BASTZOO_STRICT_PLUGINS=1`.
+
+    >>> import bastzoo as bz
+    >>> bz.default_registry().get("integration", "sub").target
+    'bastzoo.zoo.integrations:Sub'
     """
     _warn_once()
     return plugin_host().registry
 
 
 def plugin_report() -> list[PluginRecord]:
-    """One record a plugin, the built-in one first."""
+    """One record a plugin, the built-in one first.
+
+    >>> import bastzoo as bz
+    >>> bz.plugin_report()[0].name
+    'zoo'
+    """
     return list(plugin_host().records)
 
 

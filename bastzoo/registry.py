@@ -37,13 +37,22 @@ KINDS = (
 _TARGET = re.compile(r"[\w.]+:[\w.]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+/-]*")
 _ANY = "/*"
+# Kinds of component that a combination chooses, in the order of a clip's way through the model.
+MODEL_KINDS = ("frontend", "backbone", "integration", "head")
+COMBINATION_KINDS = (*MODEL_KINDS, "loss")
+
 _MANY, _FEW = 60, 6
 """Of more names than `_MANY` an error lists the first `_FEW`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Whether a component can run here, and why (not)."""
+    """Whether a component can run here, and why (not): what a record's `probe` returns.
+
+    >>> import bastzoo as bz
+    >>> bz.Availability(False, "needs a GPU").reason
+    'needs a GPU'
+    """
 
     ok: bool
     reason: str = ""
@@ -77,6 +86,17 @@ class Component:
     budget: what a training step of 16 clips at the sizes of `quick` takes on a CPU: `ms`, milliseconds
         on one thread, and `mib`, memory for weights, Adam and what the backward pass keeps.
     distribution: filled in by the plugin host.
+
+    Raises ComponentError for a field that makes no sense.
+
+    >>> import bastzoo as bz
+    >>> record = bz.Component("loss", "COSINE", "my_ears.loss:Cosine", "1 - cos AD", licence="MIT")
+    >>> record.kind, record.version
+    ('loss', 1)
+    >>> bz.Component("colour", "RED", "my_ears:Red", "-")
+    Traceback (most recent call last):
+        ...
+    bastzoo.errors.ComponentError: ...
     """
 
     kind: str
@@ -233,7 +253,17 @@ def accepted(target: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str
 
 
 class Registry:
-    """All components by kind and name, in the order of registration."""
+    """All components by kind and name, in the order of registration; names compare without case.
+
+    >>> import bastzoo as bz
+    >>> registry = bz.Registry([bz.Component("loss", "COSINE", "my_ears.loss:Cosine", "1 - cos AD")])
+    >>> registry.names("loss"), registry.get("loss", "cosine").summary
+    (['COSINE'], '1 - cos AD')
+    >>> registry.get("loss", "cosin")
+    Traceback (most recent call last):
+        ...
+    bastzoo.errors.ComponentError: There is no loss named 'cosin'. Did you mean 'COSINE'?
+    """
 
     def __init__(self, components: Iterable[Component] = ()) -> None:
         self._by_kind: dict[str, dict[str, Component]] = {kind: {} for kind in KINDS}

@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from bastzoo.bench import runner
-from bastzoo.bench.jobs import Bench, Job, Settings
-from bastzoo.bench.workbench import Workbench
-from bastzoo.data.batches import SPLITS
+from bastzoo.acoustics.sounds import SPLITS
 from bastzoo.engine.checkpoint import Checkpoints
-from bastzoo.experiment import Combination, DataSize, Experiment, load_preset
+from bastzoo.experiment import Combination, Experiment
+from bastzoo.harness import runner
+from bastzoo.harness.jobs import Bench, Job, Settings
+from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
+from bastzoo.presets import DataSize, load_preset
 
 LIMIT_BETWEEN_S = 0.05
 LIMIT_SHARE = 0.03
@@ -67,7 +68,7 @@ def experiments(workbench: Workbench, count: int, **recipe: int) -> list[Experim
     )
     chosen = Combination(backbone="vanilla", integration="SUB", loss="MIX", sharing="SP")
     return [
-        workbench.experiment(chosen, preset=preset, environment="RI", seed=seed)
+        workbench.resolver.experiment(chosen, preset=preset, environment="RI", seed=seed)
         for seed in range(count)
     ]
 
@@ -75,7 +76,9 @@ def experiments(workbench: Workbench, count: int, **recipe: int) -> list[Experim
 def test_between_two_runs(benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writing a run (weights, predictions, record), and claiming and beginning the next."""
     workbench = Workbench(default_registry(), device="cpu")
-    bench = Bench(Settings(out=str(tmp_path)), registry=workbench.registry, workbench=workbench)
+    bench = Bench(
+        Settings(out=str(tmp_path)), registry=workbench.session.registry, workbench=workbench
+    )
     jobs = [
         Job(experiment=e)
         for e in experiments(workbench, RUNS, steps=2, warmup_steps=1, validate_every=2)
@@ -99,13 +102,15 @@ def test_overhead_of_a_quick_run(
     """
     workbench = Workbench(default_registry(), device="cpu")
     (warm,) = experiments(workbench, 1, steps=2, warmup_steps=1, validate_every=2)
-    quick = workbench.experiment(
+    quick = workbench.resolver.experiment(
         warm.combination, preset=load_preset("quick"), environment="RI", seed=0
     )
-    bench = Bench(Settings(out=str(tmp_path)), registry=workbench.registry, workbench=workbench)
+    bench = Bench(
+        Settings(out=str(tmp_path)), registry=workbench.session.registry, workbench=workbench
+    )
     bench.perform(Job(experiment=warm))
     for split in SPLITS:
-        workbench.data_of(quick).split(split)
+        workbench.data.of(quick).split(split)
     clock = Clock(monkeypatch)
     saves: list[float] = []
     save = Checkpoints.save

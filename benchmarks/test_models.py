@@ -20,13 +20,15 @@ import soundfile
 import torch
 
 import bastzoo as bz
-from bastzoo.experiment import Combination, load_preset, resolve
+from bastzoo.experiment import Combination, resolve
 from bastzoo.models.building import build_model
-from bastzoo.models.export import export_onnx, quantize
+from bastzoo.models.exporting.export import export_onnx
+from bastzoo.models.exporting.quantization import quantize_onnx
 from bastzoo.models.localizer import Localizer
-from bastzoo.models.package import read_package, write_package
-from bastzoo.models.record import record_of_experiment
+from bastzoo.models.sharing.package import read_package, write_package
+from bastzoo.models.sharing.record import record_of_experiment
 from bastzoo.plugins import default_registry
+from bastzoo.presets import load_preset
 
 ROUNDS = 7
 NOISE = np.random.default_rng(0).normal(size=(60 * 44_100, 2)).astype(np.float32) * 0.05
@@ -98,7 +100,7 @@ def test_onnxruntime_beside_eager(
     ort = pytest.importorskip("onnxruntime")
     localizer = of_preset(backbone, preset)
     export_onnx(localizer, tmp_path / "m.onnx")
-    quantize(tmp_path / "m.onnx", tmp_path / "int8.onnx")
+    quantize_onnx(tmp_path / "m.onnx", tmp_path / "int8.onnx")
     clip = torch.randn(1, 2, 8_000) * 0.1
     options = ort.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import torch
 
-from bastzoo.bench.workbench import Workbench
 from bastzoo.conditions import Condition
-from bastzoo.experiment import Combination, load_preset
+from bastzoo.experiment import Combination
+from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
+from bastzoo.presets import load_preset
 
 ROUNDS = 40
 LIMIT_SHARE = 0.10
@@ -24,17 +25,17 @@ LIMIT_SHARE = 0.10
 
 def stepper(workbench: Workbench, head: str, backbone: str) -> Callable[[], None]:
     """A function that does one training step of the quick preset, rendering left out."""
-    experiment = workbench.experiment(
+    experiment = workbench.resolver.experiment(
         Combination(backbone=backbone, integration="CONCAT", loss="MIX", sharing="SP", head=head),
         preset=load_preset("quick"),
         environment="RI01",
         seed=0,
         condition=Condition(directions="sphere"),
     )
-    model = workbench.build(experiment)
-    loss = workbench.loss(experiment, model)
+    model = workbench.session.build(experiment)
+    loss = workbench.session.loss(experiment, model)
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-    batch = workbench.data_of(experiment).split("validation").take(torch.arange(64))
+    batch = workbench.data.of(experiment).split("validation").take(torch.arange(64))
 
     def step() -> None:
         loss(model(batch.inputs), batch.targets).backward()

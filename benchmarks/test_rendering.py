@@ -17,11 +17,12 @@ from bastzoo.acoustics.noise import diffuse_filter
 from bastzoo.acoustics.rendering import Renderer
 from bastzoo.acoustics.rooms.shoebox import ANECHOIC, LECTURE_HALL, Room, binaural_responses
 from bastzoo.acoustics.sounds.corpus import make_corpus
-from bastzoo.bench.workbench import Workbench
 from bastzoo.data.environments import ri
-from bastzoo.data.rendered import RenderedData
-from bastzoo.experiment import Combination, load_preset
+from bastzoo.data.rendering.clips import RenderedData
+from bastzoo.experiment import Combination
+from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
+from bastzoo.presets import load_preset
 from bastzoo.zoo.frontends import Spectrogram
 
 BATCH = 64
@@ -132,8 +133,8 @@ def test_share_of_a_training_step(benchmark: BenchmarkFixture, preset: str, what
     size = values.data.model_copy(update={"train_sounds": 100})
     batch = 4 if preset == "paper" else values.recipe.batch
     workbench = Workbench(default_registry(), device="cpu")
-    model = workbench.build(
-        workbench.experiment(
+    model = workbench.session.build(
+        workbench.resolver.experiment(
             Combination(backbone="mamba", integration="SUB", loss="MIX", sharing="SP"),
             preset=values,
             environment="RI",

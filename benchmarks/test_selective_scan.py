@@ -250,9 +250,10 @@ def test_training_step(benchmark: Any, results: Results, monkeypatch: pytest.Mon
 
 
 def training_step(batch: int = 5) -> Callable[[], None]:
-    from bastzoo.experiment import Combination, load_preset
+    from bastzoo.experiment import Combination
     from bastzoo.model import build_localizer
     from bastzoo.plugins import default_registry
+    from bastzoo.presets import load_preset
 
     torch.manual_seed(0)
     combination = Combination(backbone="mamba", integration="SUB", loss="MIX", sharing="SP")

@@ -28,20 +28,24 @@ def designs(track: str) -> dict[str, float]:
             continue
         name = f"{trained.combination} on {trained.environment}, {trained.preset.name}"
         errors = [case.evaluation.metrics["ad_mean"] for case in record.cases]
-        found.setdefault(name, []).append(float(np.mean(np.array(errors, dtype=float))))
+        found.setdefault(name, []).append(float(np.mean(errors)))
     return {name: float(np.mean(values)) for name, values in sorted(found.items())}
 
 
-def spearman(a: np.ndarray, b: np.ndarray) -> float:
-    """Spearman's rank correlation of two sets of figures `[designs]`; NaN where one has no variety."""
+def spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Spearman's rank correlation over the last axis of `[..., designs]`; NaN where one has no variety."""
+    centred = [
+        ranks - ranks.mean(-1, keepdims=True) for ranks in (rankdata(x, axis=-1) for x in (a, b))
+    ]
+    together = (centred[0] * centred[1]).sum(-1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
+        return together / np.sqrt((centred[0] ** 2).sum(-1) * (centred[1] ** 2).sum(-1))
 
 
 def interval(a: np.ndarray, b: np.ndarray, times: int = 10_000) -> tuple[float, float]:
     """95 % interval of the correlation, by resampling designs."""
     chosen = np.random.default_rng(0).integers(len(a), size=(times, len(a)))
-    low, high = np.nanquantile([spearman(a[one], b[one]) for one in chosen], [0.025, 0.975])
+    low, high = np.nanquantile(spearman(a[chosen], b[chosen]), [0.025, 0.975])
     return float(low), float(high)
 
 

@@ -48,3 +48,17 @@ def tiny_preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("presets") / "tiny.toml"
     path.write_text(TINY_PRESET)
     return path
+
+
+# Files that take longest, by processor time: begun last, one of them is worked on while other workers idle.
+LONGEST = (
+    *("tests/cli/test_harness.py", "tests/cli/test_tune.py", "tests/models/test_export.py"),
+    *("tests/cli/test_data.py", "tests/cli/test_runs.py", "tests/cli/test_tracks.py"),
+    *("tests/ops/selective_scan/test_operator.py", "tests/cli/test_run_store.py"),
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    rank = {str(config.rootpath / name): place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(str(item.path), len(rank)))  # stable: the rest as it was

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bastzoo.cores import available_cores
+from bastzoo.limits.cores import available_cores
 
 
 def test_what_the_affinity_leaves_counts(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import tomli_w
 
+import bastzoo
 from bastzoo.errors import BastzooError, CombinationError, ComponentError, PresetError
-from bastzoo.experiment import Combination, Experiment, load_preset, preset_names, resolve
+from bastzoo.experiment import Combination, Experiment, resolve
 from bastzoo.plugins import default_registry
+from bastzoo.presets import load_preset, preset_names
 from bastzoo.registry import Component, Registry
 
 
@@ -59,6 +61,19 @@ def test_a_preset_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
     path.write_text("[model\n")
     with pytest.raises(PresetError, match="is not TOML"):
         load_preset(str(path))
+
+
+def test_a_file_with_the_name_of_a_shipped_preset_is_another_preset(tmp_path: Path) -> None:
+    shipped = Path(bastzoo.__file__).parent / "assets" / "presets" / "quick.toml"
+    path = tmp_path / "quick.toml"
+    path.write_text("# une première\n" + shipped.read_text("utf-8"), "utf-8-sig")
+    own = load_preset(str(path))
+    path.write_text(path.read_text("utf-8-sig").replace("validate_every = ", "validate_every = 1"))
+    edited = load_preset(str(path))
+    assert own.name == edited.name == "own-quick"
+    assert own.recipe != edited.recipe
+    # Edited, it is asked for anew; it is no older version of the same (a "stale" row).
+    assert experiment(preset=own).identity != experiment(preset=edited).identity
 
 
 @pytest.mark.parametrize(
@@ -114,7 +129,7 @@ def test_a_file_with_the_name_of_a_preset_that_ships_is_not_taken_for_it(tmp_pat
     values = shipped.model_dump(mode="json", exclude={"name", "parameters"})
     path.write_text(tomli_w.dumps(values | {"name": "quick"}))
     own = load_preset(str(path))
-    assert own.name == "quick.toml"
+    assert own.name == "own-quick"
     assert own.recipe == shipped.recipe
 
 

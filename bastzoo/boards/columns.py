@@ -45,7 +45,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ColumnChoice:
     """What a user wants to see. columns: None for the usual ones; sort: None for AD."""
 
     columns: tuple[Column, ...] | None = None
@@ -53,7 +53,7 @@ class Layout:
     descending: bool = False
 
     @classmethod
-    def of(cls, columns: str | None = None, sort: str | None = None) -> Layout:
+    def of(cls, columns: str | None = None, sort: str | None = None) -> ColumnChoice:
         """Read `a,b,c` and `COLUMN` or `-COLUMN`. Raises SetupError for an unknown column."""
         chosen = None
         if columns is not None:

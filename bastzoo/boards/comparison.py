@@ -9,7 +9,9 @@ import numpy as np
 
 from bastzoo.boards.rows import mean, over_sounds, same_sounds
 from bastzoo.boards.statistics import (
+    Difference,
     Interval,
+    Pooled,
     mean_interval,
     mean_over_clips,
     paired_difference,
@@ -89,6 +91,11 @@ def all_seeds(record: RunRecord, records: Sequence[RunRecord]) -> list[RunRecord
     return [by_seed[seed] for seed in sorted(by_seed)]
 
 
+def one_row(records: Sequence[RunRecord]) -> bool:
+    """Whether these runs differ in the seed alone, so that they are a row."""
+    return len(all_seeds(records[0], records)) == len(records)
+
+
 def compare(a: Sequence[RunRecord], b: Sequence[RunRecord]) -> Comparison:
     """Compare two rows, each the seeds of one experiment, in their own test.
 
@@ -134,10 +141,7 @@ def _compared(
 ) -> Comparison:
     keys = [record.key for record in (*a, *b)]
     same_sounds(list(zip(keys, (*tests_a, *tests_b), strict=True)))
-    counts = np.array(tests_a[0].by_sound["clips"])
-    means = over_sounds(tests_a), over_sounds(tests_b)
-    # A row of few seeds borrows how far trainings lie apart from the other row.
-    pooled = pooled_trainings(means, counts)
+    counts, means, pooled = _tables(tests_a, tests_b)
     found = paired_difference(*means, counts, pooled=pooled)
     sides = [
         Side(
@@ -161,6 +165,22 @@ def _compared(
     )
 
 
+def difference(tests_a: Sequence[Evaluation], tests_b: Sequence[Evaluation]) -> Difference:
+    """The paired difference of two rows in one test, one evaluation a seed, of the same sounds."""
+    counts, means, pooled = _tables(tests_a, tests_b)
+    return paired_difference(*means, counts, pooled=pooled)
+
+
+def _tables(
+    tests_a: Sequence[Evaluation], tests_b: Sequence[Evaluation]
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], Pooled | None]:
+    """Clips of every sound, both rows' mean AD `[seeds, sounds]`, and how far trainings lie apart."""
+    counts = np.array(tests_a[0].by_sound["clips"])
+    means = over_sounds(tests_a), over_sounds(tests_b)
+    # A row of few seeds borrows how far trainings lie apart from the other row.
+    return counts, means, pooled_trainings(means, counts)
+
+
 def _tested(record: RunRecord) -> Evaluation:
     assert record.evaluation is not None
     return record.evaluation
@@ -178,8 +198,7 @@ def _metrics(tests: Sequence[Evaluation]) -> dict[str, float | None]:
 def _name(record: RunRecord | TrackRecord) -> str:
     if record.experiment is not None:
         return f"{record.experiment.combination}"
-    assert record.baseline is not None
-    return record.baseline.component.name
+    return record.method
 
 
 def _seeds(records: Sequence[RunRecord] | Sequence[TrackRecord]) -> tuple[int, ...]:

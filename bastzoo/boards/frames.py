@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from bastzoo.boards.comparison import Comparison, all_seeds, compare, compare_on_track
+from bastzoo.boards.comparison import Comparison, all_seeds, compare, compare_on_track, one_row
 from bastzoo.boards.rows import over_sounds
 from bastzoo.boards.runs import render_leaderboard
 from bastzoo.boards.statistics import mean_interval
@@ -16,10 +16,13 @@ from bastzoo.boards.tracks import render_track
 from bastzoo.errors import RecordError
 from bastzoo.experiment import Combination
 from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
-from bastzoo.records.store import read_records, read_track_records
+from bastzoo.records.store import RECORD_FILE, RunStore, read_records, read_track_records
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+Question = Callable[[str, Sequence[TrackRecord]], str]
 
 
 class Board(str):
@@ -35,6 +38,13 @@ class Runs(Sequence[RunRecord]):
     """The runs of a folder, by name, with their results on tracks.
 
     faults: a sentence for each record that cannot be read, and is left out.
+    question: what a track asks, by its name and its results: stands above its table.
+    folder: where they lie, for what is kept beside a record.
+
+    >>> import bastzoo as bz
+    >>> runs = bz.load_runs("leaderboards/records/plugins")
+    >>> len(runs) > 0, runs.faults
+    (True, [])
     """
 
     def __init__(
@@ -42,13 +52,18 @@ class Runs(Sequence[RunRecord]):
         records: Sequence[RunRecord],
         on_tracks: Sequence[TrackRecord] = (),
         faults: Sequence[str] = (),
+        folder: Path | None = None,
+        *,
+        question: Question = lambda track, records: "",
     ) -> None:
+        self._question = question
         self._records = list(records)
         self.on_tracks = list(on_tracks)
         self.faults = list(faults)
+        self.folder = folder
 
     @classmethod
-    def of(cls, folder: Path | str) -> Runs:
+    def of(cls, folder: Path | str, *, question: Question = lambda track, records: "") -> Runs:
         """Read a folder that holds runs, or record files (`*.json`). Raises RecordError for none."""
         path = Path(folder)
         if not path.is_dir():
@@ -57,7 +72,7 @@ class Runs(Sequence[RunRecord]):
             )
         records, faults = read_records(path)
         on_tracks, more = read_track_records(path)
-        return cls(records, on_tracks, [*faults, *more])
+        return cls(records, on_tracks, [*faults, *more], path, question=question)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -69,9 +84,16 @@ class Runs(Sequence[RunRecord]):
     def __getitem__(self, index: int | slice) -> RunRecord | Runs:
         if isinstance(index, int):
             return self._records[index]
-        chosen = self._records[index]
-        keys = {record.key for record in chosen}
-        return Runs(chosen, [r for r in self.on_tracks if r.key in keys], self.faults)
+        return self._with(self._records[index])
+
+    def of_keys(self, keys: Collection[str]) -> Runs:
+        """Those of these runs, in the same order, with their results on tracks."""
+        return self._with([record for record in self if record.key in keys])
+
+    def _with(self, records: Sequence[RunRecord]) -> Runs:
+        keys = {record.key for record in records}
+        on_tracks = [record for record in self.on_tracks if record.key in keys]
+        return Runs(records, on_tracks, self.faults, self.folder, question=self._question)
 
     def __repr__(self) -> str:
         finished = sum(record.status == "finished" for record in self)
@@ -82,6 +104,14 @@ class Runs(Sequence[RunRecord]):
     def tracks(self) -> list[str]:
         """The tracks that some run has results on."""
         return sorted({record.track for record in self.on_tracks})
+
+    def place(self, record: RunRecord) -> Path | None:
+        """The folder of a run, with its predictions and weights; None for a record that was copied alone."""
+        if self.folder is None:
+            return None
+        if (self.folder / RECORD_FILE).is_file():
+            return self.folder
+        return RunStore(self.folder).path(record.key)
 
     def frame(self) -> pd.DataFrame:
         """Tidy: a row for every run and test, in full precision.
@@ -116,7 +146,7 @@ class Runs(Sequence[RunRecord]):
                 raise RecordError(
                     f"No model has a result on the track {track!r} (tracks: {there})."
                 )
-            return Board(render_track(found))
+            return Board(render_track(found, self._question(found[0].track, found)))
         finished = [record for record in self if record.status == "finished"]
         if not any(record.experiment for record in finished):
             raise RecordError("No run of a model has finished, so there is no table.")
@@ -134,7 +164,7 @@ class Runs(Sequence[RunRecord]):
         ]
         if not found:
             raise RecordError(f"There is no run {reference!r} among these {len(self)}.")
-        if len(all_seeds(found[0], found)) < len(found):
+        if not one_row(found):
             names = ", ".join(record.name for record in found[:3])
             raise RecordError(
                 f"{reference!r} fits {len(found)} runs ({names}...); write more of it."
@@ -173,14 +203,14 @@ class Runs(Sequence[RunRecord]):
 
 def _facts(record: RunRecord | TrackRecord) -> dict[str, Any]:
     """What a row of the frame says of the run: its parts, what it was trained on, its key."""
-    trained, baseline = record.experiment, record.baseline
-    facts: dict[str, Any] = {"key": record.key, "kind": "model" if trained else "baseline"}
+    trained = record.experiment
+    facts: dict[str, Any] = {"key": record.key, "kind": record.kind}
     facts |= dict.fromkeys((*Combination.model_fields, "preset", "seed"))
     if trained is not None:
         facts |= trained.combination.model_dump()
         facts |= {"preset": trained.preset.name, "seed": trained.seed}
-    elif baseline is not None:
-        facts["backbone"] = baseline.component.name
+    else:
+        facts["backbone"] = record.method
     return facts | {"environment": record.tested.environment}
 
 

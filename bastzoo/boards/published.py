@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Collection
+from dataclasses import dataclass
 from importlib import resources
 
 from bastzoo.boards.tables import INTEGRATIONS, LOSSES, PAPER_COLUMNS, markdown
@@ -11,6 +12,10 @@ from bastzoo.boards.tables import INTEGRATIONS, LOSSES, PAPER_COLUMNS, markdown
 _FILES = {"bast_mamba_ad.csv": "mamba", "bast_vit_ad.csv": "vanilla"}
 
 HEADING = "## Published, on other data"
+WORDS = (
+    "The papers' own figures for these combinations, on their private recordings with one run",
+    "each: not comparable with the rows above (README of ShengKuangCN/BAST; arXiv:2207.03927).",
+)
 
 
 def published_runs(wanted: Collection[tuple[str, str, str, str]]) -> list[dict[str, str]]:
@@ -40,16 +45,32 @@ def section_of_runs(wanted: Collection[tuple[str, str, str, str]]) -> list[str]:
     return [
         HEADING,
         "",
-        "The papers' own figures for these combinations, on their private recordings with one run",
-        "each: not comparable with the rows above (README of ShengKuangCN/BAST; arXiv:2207.03927).",
+        *WORDS,
         "",
         markdown(table, PAPER_COLUMNS),
         "",
     ]
 
 
-def section_of_track(track: str) -> list[str]:
-    """The section of a track's leaderboard with the paper's figures; nothing when there are none."""
+@dataclass(frozen=True)
+class PublishedTrack:
+    """The paper's figures of a track, read off its figures. design: what they are of."""
+
+    design: str
+    headers: list[str]
+    lines: list[list[str]]
+
+    @property
+    def words(self) -> list[str]:
+        """Where they are from, and why they are not comparable: two lines."""
+        return [
+            f"{self.design}, read off the paper's figures: on the authors' private recordings, one run each,",
+            "so not comparable with the rows above (README of ShengKuangCN/BAST).",
+        ]
+
+
+def published_track(track: str) -> PublishedTrack | None:
+    """The paper's figures of a track; None when there are none."""
     if track in ("snr", "snr-white"):
         lines = _csv("bast_mamba_snr.csv")
         columns = [name for name in lines[0] if name.startswith("test_")]
@@ -58,11 +79,7 @@ def section_of_track(track: str) -> list[str]:
             [_snr_label(line["train_snr_db"]), *(f"{float(line[c]):.1f}°" for c in columns)]
             for line in lines
         ]
-        return [
-            *_elsewhere("BAST-Mamba-SP, Hybrid, Sub."),
-            markdown(table, ["Trained on", *headers]),
-            "",
-        ]
+        return PublishedTrack("BAST-Mamba-SP, Hybrid, Sub.", ["Trained on", *headers], table)
     if track == "duration":
         lines = _csv("bast_mamba_duration.csv")
         headers = list(dict.fromkeys(f"{line['ms']} ms" for line in lines))
@@ -75,22 +92,38 @@ def section_of_track(track: str) -> list[str]:
             )
             designs.setdefault(words, []).append(f"{float(line['ad_deg']):.2f}°")
         table = [[*words, *figures] for words, figures in designs.items()]
+        return PublishedTrack("BAST-Mamba", ["Model", "Loss", "Integ.", *headers], table)
+    return None
+
+
+def published_on_track(track: str) -> list[dict[str, float]]:
+    """The paper's curves on a track: AD by the label of the case ("20 dB", "clean", "100 ms").
+
+    One a training SNR, or a design. Empty where the papers have none.
+    """
+    if track in ("snr", "snr-white"):
         return [
-            *_elsewhere("BAST-Mamba"),
-            markdown(table, ["Model", "Loss", "Integ.", *headers]),
-            "",
+            {
+                _snr_label(name.removeprefix("test_")): float(value)
+                for name, value in line.items()
+                if name.startswith("test_")
+            }
+            for line in _csv("bast_mamba_snr.csv")
         ]
-    return []
+    curves: dict[tuple[str, ...], dict[str, float]] = {}
+    if track == "duration":
+        for line in _csv("bast_mamba_duration.csv"):
+            design = (line["sharing"], line["loss"], line["integration"])
+            curves.setdefault(design, {})[f"{line['ms']} ms"] = float(line["ad_deg"])
+    return [*curves.values()]
 
 
-def _elsewhere(design: str) -> list[str]:
-    return [
-        HEADING,
-        "",
-        f"{design}, read off the paper's figures: on the authors' private recordings, one run each,",
-        "so not comparable with the rows above (README of ShengKuangCN/BAST).",
-        "",
-    ]
+def section_of_track(track: str) -> list[str]:
+    """The section of a track's leaderboard with the paper's figures; nothing when there are none."""
+    found = published_track(track)
+    if found is None:
+        return []
+    return [HEADING, "", *found.words, "", markdown(found.lines, found.headers), ""]
 
 
 def _snr_label(word: str) -> str:

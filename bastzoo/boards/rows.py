@@ -6,7 +6,7 @@ Everything here is decided by the records alone, never by the code that is insta
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -18,7 +18,7 @@ from bastzoo.boards.statistics import (
     mean_interval,
     standings,
 )
-from bastzoo.boards.tables import labels, papers_order
+from bastzoo.boards.tables import MARK, labels, papers_order
 from bastzoo.errors import RecordError
 from bastzoo.experiment import Experiment, ResolvedComponent, digest
 from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
@@ -91,8 +91,7 @@ def _by_experiment(
 def _place(record: Record, places: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Sort key of the record's row. The key of the experiment is looked up: hashing it is slow."""
     if record.experiment is None:
-        assert record.baseline is not None
-        return (record.baseline.component.name, record.key)
+        return (record.method, record.key)
     spelled = record.experiment.model_dump_json(exclude={"seed"})
     if spelled not in places:
         chosen = record.experiment.combination
@@ -141,14 +140,13 @@ def _stale_because(record: Record, newest: dict[tuple[str, str], int]) -> str:
 def _components(record: Record) -> dict[str, ResolvedComponent]:
     if record.experiment is not None:
         return record.experiment.components
-    assert record.baseline is not None
-    return {"baseline": record.baseline.component}
+    return {} if record.baseline is None else {"baseline": record.baseline.component}
 
 
 def _asked(record: Record) -> tuple[str, ...]:
     """What was asked for, whatever the versions: the combination, and what it was trained on."""
     tested = record.tested
-    what = tested.combination if isinstance(tested, Experiment) else tested.component.name
+    what = tested.combination if isinstance(tested, Experiment) else record.method
     return str(what), tested.environment, str(tested.condition)
 
 
@@ -172,8 +170,12 @@ class Row:
         if self.first.experiment is not None:
             model, loss, integration = labels(self.first.experiment)
             return model + self.note, loss, integration
-        assert self.first.baseline is not None
-        return self.first.baseline.component.name + self.note, "-", "-"
+        return self.first.method + self.note, "-", "-"
+
+    def marked(self, keys: Collection[str]) -> Row:
+        """The row with a mark behind its name, if it is one of these runs."""
+        is_one = any(record.key in keys for record in self.records)
+        return replace(self, note=self.note + MARK) if is_one else self
 
     def metric(self, name: str) -> float | None:
         """A metric's mean over the seeds."""
@@ -222,6 +224,12 @@ def with_intervals(rows: Sequence[Row]) -> list[Row]:
     same_sounds([(r.key, _evaluation(r)) for row in rows for r in row.records])
     # What is not trained has no variance of trainings to borrow.
     return [replace(row, interval=mean_interval(row.means, row.counts)) for row in rows]
+
+
+def to_mark(records: Iterable[Record], keys: Collection[str]) -> frozenset[str]:
+    """The keys of the runs to be marked: none where no other run of a model stands beside them."""
+    others = any(record.experiment and record.key not in keys for record in records)
+    return frozenset(keys) if others else frozenset()
 
 
 def told_apart(rows: Sequence[Seeds[Record]], names: Sequence[tuple[str, ...]]) -> list[str]:

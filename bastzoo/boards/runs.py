@@ -6,19 +6,29 @@ with fresh ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bastzoo.boards.columns import Column, Layout
+from bastzoo.boards.columns import Column, ColumnChoice
 from bastzoo.boards.formats import Section, Value
 from bastzoo.boards.published import published_runs, section_of_runs
-from bastzoo.boards.rows import Row, Seeds, grouped, ranked, told_apart, with_intervals
+from bastzoo.boards.rows import (
+    Row,
+    Seeds,
+    grouped,
+    ranked,
+    to_mark,
+    told_apart,
+    with_intervals,
+)
 from bastzoo.boards.statistics import ranks_in_words
 from bastzoo.boards.tables import (
+    MARKED,
     PAPER_COLUMNS,
     TEXT_COLUMNS,
     again,
+    answers_words,
     code,
     commands,
     data_words,
@@ -33,13 +43,13 @@ from bastzoo.boards.tables import (
 from bastzoo.experiment import Experiment
 from bastzoo.records.record import Evaluation, RunRecord
 
-USUAL = Layout()
+USUAL = ColumnChoice()
 
 _BY_DEFINITION = "exact lateral position, front-back by chance (by definition)"
 
 
 @dataclass(frozen=True)
-class _Part:
+class RunPart:
     """What is ranked together: rows in the papers' order, stale rows with the reason, baselines."""
 
     models: list[Row]
@@ -70,6 +80,10 @@ class _Part:
         """The models by AD."""
         return sorted(self.models, key=lambda row: (row.figure, row.labels))
 
+    def with_marks(self, keys: Collection[str]) -> RunPart:
+        """The same part, the rows of these runs with a mark behind their name."""
+        return replace(self, models=[row.marked(keys) for row in self.models])
+
     @property
     def published(self) -> set[tuple[str, str, str, str]]:
         """The combinations that the papers may have figures of: backbone, sharing, loss, integration."""
@@ -83,31 +97,49 @@ class _Part:
 
 
 def render_leaderboard(
-    records: Iterable[RunRecord], title: str = "Leaderboard", layout: Layout = USUAL
+    records: Iterable[RunRecord],
+    title: str = "Leaderboard",
+    layout: ColumnChoice = USUAL,
+    *,
+    highlighted: Collection[str] = (),
 ) -> str:
     """Write the leaderboard of finished runs: one part for each environment, preset and data set.
 
     Results of different data, presets or protocols are never ranked together, nor are those of an
     older version of a component with those of a newer one.
+
+    highlighted: keys of runs whose rows are marked, where others stand beside them.
     """
     lines = [f"# {title}", ""]
-    for part in _parts(records):
-        lines += _render_part(part, layout)
+    found = list(records)
+    mine = to_mark(found, highlighted)
+    if mine:
+        lines += [MARKED, ""]
+    for part in parts_of(found):
+        lines += _render_part(part.with_marks(mine), layout)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def sections(records: Iterable[RunRecord], layout: Layout = USUAL) -> list[Section]:
+def sections(
+    records: Iterable[RunRecord],
+    layout: ColumnChoice = USUAL,
+    *,
+    highlighted: Collection[str] = (),
+) -> list[Section]:
     """The same leaderboard for `board_formats`: the detailed table and the baselines of each part."""
-    return [_section(part, layout) for part in _parts(records)]
+    found = list(records)
+    mine = to_mark(found, highlighted)
+    return [_section(part.with_marks(mine), layout) for part in parts_of(found)]
 
 
-def _parts(records: Iterable[RunRecord]) -> list[_Part]:
+def parts_of(records: Iterable[RunRecord]) -> list[RunPart]:
+    """The parts of a leaderboard: what shares environment, clips, protocol, preset and precision."""
     finished = [r for r in records if r.status == "finished" and r.evaluation is not None]
     parts = []
     for group in grouped(finished, _heard):
         baselines = sorted(_noted(group.baselines), key=lambda row: -row.figure)
         parts.append(
-            _Part(
+            RunPart(
                 models=ranked(_noted(group.models)),
                 baselines=with_intervals(baselines),
                 stale=[(Row(seeds), why) for seeds, why in group.stale],
@@ -130,11 +162,11 @@ def _heard(record: RunRecord) -> tuple[str, ...]:
     return (tested.environment, tested.data_digest, str(record.protocol_version))
 
 
-def _render_part(part: _Part, layout: Layout) -> list[str]:
+def _render_part(part: RunPart, layout: ColumnChoice) -> list[str]:
     columns = layout.shown(part.models)
     paper = [[*row.labels, degrees(row.metric("ad_mean"))] for row in part.models]
     return [
-        *_introduction(part),
+        *introduction(part),
         "## Angular distance, as the papers print it",
         "",
         markdown(paper, PAPER_COLUMNS) if paper else _NOTHING_FRESH,
@@ -148,15 +180,21 @@ def _render_part(part: _Part, layout: Layout) -> list[str]:
         "",
         _baselines(part.baselines, [column for column in columns if column.of_baselines]),
         "",
+        *_answers(part.baselines),
         *section_of_runs(part.published),
         *again(part.shown, columns=[column.key for column in columns]),
     ]
 
 
+def _answers(rows: Sequence[Row]) -> list[str]:
+    return [*paragraph(*words), ""] if (words := answers_words(rows)) else []
+
+
 _NOTHING_FRESH = "No row has the newest versions of all its components, so none is ranked."
 
 
-def _introduction(part: _Part) -> list[str]:
+def introduction(part: RunPart) -> list[str]:
+    """What all rows of a part share, in words."""
     experiment, evaluation, protocol = part.example
     rooms = ", ".join(evaluation.by_room)
     return [
@@ -170,7 +208,7 @@ def _introduction(part: _Part) -> list[str]:
     ]
 
 
-def _details(part: _Part, layout: Layout, columns: Sequence[Column]) -> list[str]:
+def _details(part: RunPart, layout: ColumnChoice, columns: Sequence[Column]) -> list[str]:
     if not part.models:
         return [_NOTHING_FRESH]
     rows = layout.sorted(part.best_first)
@@ -189,7 +227,7 @@ def _details(part: _Part, layout: Layout, columns: Sequence[Column]) -> list[str
     return [*paragraph(*words), "", markdown(table, headers, text)]
 
 
-def _sorted_words(layout: Layout, with_interval: bool) -> str:
+def _sorted_words(layout: ColumnChoice, with_interval: bool) -> str:
     if layout.sort is None or (layout.sort.key == "ad" and not layout.descending):
         return (
             "Sorted by AD" + ", with its 95 % interval (over sounds and trainings)" * with_interval
@@ -200,7 +238,7 @@ def _sorted_words(layout: Layout, with_interval: bool) -> str:
     return f"Sorted by {header}{down}{interval}"
 
 
-def _stale(part: _Part) -> list[str]:
+def _stale(part: RunPart) -> list[str]:
     if not part.stale:
         return []
     table = [[*row.labels, degrees(row.metric("ad_mean")), why] for row, why in part.stale]
@@ -232,7 +270,7 @@ def _by_definition(column: Column) -> str:
     )
 
 
-def _section(part: _Part, layout: Layout) -> Section:
+def _section(part: RunPart, layout: ColumnChoice) -> Section:
     experiment, evaluation, protocol = part.example
     columns = layout.shown(part.models)
     models = layout.sorted(part.best_first)
@@ -249,7 +287,7 @@ def _section(part: _Part, layout: Layout) -> Section:
         rows=[
             *(_fields("model", row, columns) for row in models),
             *(_fields("stale", row, columns, why) for row, why in part.stale),
-            *(_fields("baseline", row, columns) for row in part.baselines),
+            *(_fields(row.first.kind, row, columns) for row in part.baselines),
         ],
         provenance={
             "commands": commands(part.shown),
@@ -257,7 +295,7 @@ def _section(part: _Part, layout: Layout) -> Section:
             "measured_on": origins(part.shown),
         },
         published=published_runs(part.published),
-        caption=" ".join(_introduction(part)),
+        caption=" ".join(introduction(part)),
         headers=[column.header for column in columns],
         text=TEXT_COLUMNS | {column.header for column in columns if column.is_text},
         blocks=[

@@ -23,6 +23,11 @@ _LONGEST_WORDS, _LONGEST_COMMAND = 2_000, 20_000
 PAPER_COLUMNS = ["Model", "Loss", "Integ.", "AD"]
 TEXT_COLUMNS = frozenset({"Model", "Loss", "Integ.", "Method", "Trained on", "Why"})
 
+MARK = " ←"
+"""Stands after the name of a row that is pointed out."""
+
+MARKED = "Rows with ← are those of this command."
+
 # What a reader has to know about a column of costs, by the column's key.
 _EXPLAINED = {
     "latency": "Latency is one clip at batch 1, frontend included (median of 100).",
@@ -90,6 +95,16 @@ def data_words(
 def _listener_words(names: Sequence[str]) -> str:
     plural = "s" if len(names) > 1 else ""
     return f"listener{plural} {', '.join(map(code, names))}"
+
+
+def answers_words(rows: Iterable[Any]) -> list[str]:
+    """What a table says of rows scored from answers, if it has any; `rows` have a record, `first`."""
+    if not any(row.first.kind == "answers" for row in rows):
+        return []
+    return [
+        "Rows *scored from answers* are of methods that ran elsewhere (`bastzoo score`): bastzoo made the "
+        "clips and the figures, and knows nothing of how the answers came about. They have no rank."
+    ]
 
 
 def protocols(measured: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,9 +16,7 @@ from bastzoo.boards.statistics import (
     ranks_in_words,
     standings,
 )
-from bastzoo.boards.tables import (
-    labels,
-)
+from bastzoo.boards.tables import MARK, labels
 from bastzoo.experiment import Experiment
 from bastzoo.records.record import Evaluation, TrackRecord
 
@@ -52,6 +50,11 @@ class TrackRow:
     def is_model(self) -> bool:
         """Whether this is a trained model and not a baseline."""
         return self.first.experiment is not None
+
+    def marked(self, keys: Collection[str]) -> TrackRow:
+        """The row with a mark behind its name, if it is one of these runs."""
+        is_one = any(record.key in keys for record in self.records)
+        return replace(self, note=self.note + MARK) if is_one else self
 
     def metric(self, case: int, name: str) -> float | None:
         """A metric of one case, averaged over the seeds."""
@@ -97,6 +100,10 @@ class TrackPart:
     baselines: list[TrackRow]
     stale: list[tuple[TrackRow, str]]
     shown: list[TrackRecord]
+
+    def with_marks(self, keys: Collection[str]) -> TrackPart:
+        """The same part, the rows of these runs with a mark behind their name."""
+        return replace(self, models=[row.marked(keys) for row in self.models])
 
     @property
     def example(self) -> tuple[Experiment, TrackRecord]:
@@ -149,8 +156,7 @@ def _labels(record: TrackRecord) -> tuple[str, ...]:
     heard = ", ".join(filter(None, [tested.environment, str(tested.condition)]))
     if record.experiment is not None:
         return (*labels(record.experiment), heard)
-    assert record.baseline is not None
-    return (record.baseline.component.name, "-", "-", heard)
+    return (record.method, "-", "-", "-" if record.kind == "answers" else heard)
 
 
 def ranks_of(rows: Sequence[TrackRow]) -> str:

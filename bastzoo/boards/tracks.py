@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from bastzoo.boards.formats import Section, Value
 from bastzoo.boards.published import section_of_track
+from bastzoo.boards.rows import to_mark
 from bastzoo.boards.tables import (
+    MARKED,
     TEXT_COLUMNS,
     again,
+    answers_words,
     code,
     commands,
     degrees,
@@ -24,24 +27,33 @@ from bastzoo.boards.track_rows import TrackPart, TrackRow, parts_of, ranks_of
 from bastzoo.records.record import TrackRecord
 
 
-def render_track(records: Iterable[TrackRecord], question: str = "") -> str:
+def render_track(
+    records: Iterable[TrackRecord], question: str = "", *, highlighted: Collection[str] = ()
+) -> str:
     """Write the leaderboard of one track: a part for each preset and for each set of test clips.
 
     Results of different clips, presets, versions of the track or of the protocol are never ranked
     together, nor are those of an older version of a component with those of a newer one.
+
+    highlighted: keys of runs whose rows are marked, where others stand beside them.
     """
     found = list(records)
+    mine = to_mark(found, highlighted)
     lines = [f"# Track {marked(min(record.track for record in found))}", ""]
     if question:
         lines += [question, ""]
+    if mine:
+        lines += [MARKED, ""]
     for part in parts_of(found):
-        lines += _render_part(part)
+        lines += _render_part(part.with_marks(mine))
     return "\n".join(lines).rstrip() + "\n"
 
 
-def sections(records: Iterable[TrackRecord]) -> list[Section]:
+def sections(records: Iterable[TrackRecord], *, highlighted: Collection[str] = ()) -> list[Section]:
     """The same leaderboard for `board_formats`: a row for each design, baseline and case."""
-    return [_section(part) for part in parts_of(records)]
+    found = list(records)
+    mine = to_mark(found, highlighted)
+    return [_section(part.with_marks(mine)) for part in parts_of(found)]
 
 
 def _render_part(part: TrackPart) -> list[str]:
@@ -65,7 +77,7 @@ def _render_part(part: TrackPart) -> list[str]:
         return markdown(lines, [*columns, *(more or {})])
 
     parts = [
-        *_introduction(part),
+        *introduction(part),
         "## Angular distance",
         "",
         *paragraph(
@@ -73,6 +85,7 @@ def _render_part(part: TrackPart) -> list[str]:
             + (", and its mean over the columns, which ranks the models." if several else "."),
             ranks_of(part.models),
             "Baselines have no rank.",
+            *answers_words(part.baselines),
             *["Over seeds: the standard deviation from one training to another."]
             * part.has_several_seeds,
         ),
@@ -196,7 +209,8 @@ def _stale(part: TrackPart) -> list[str]:
     ]
 
 
-def _introduction(part: TrackPart) -> list[str]:
+def introduction(part: TrackPart) -> list[str]:
+    """What all rows of a part share, in words."""
     experiment, record = part.example
     size = experiment.preset.data
     counts = {case.label: case.evaluation.clips for case in record.cases}
@@ -224,7 +238,7 @@ def _section(part: TrackPart) -> Section:
     kinds = [
         *(("model", row, None) for row in part.models),
         *(("stale", row, why) for row, why in part.stale),
-        *(("baseline", row, None) for row in part.baselines),
+        *((row.first.kind, row, None) for row in part.baselines),
     ]
     return Section(
         facts={
@@ -245,7 +259,7 @@ def _section(part: TrackPart) -> Section:
             "seeds": part.seeds,
             "measured_on": origins(part.shown),
         },
-        caption=f"Track {record.track}. {' '.join(_introduction(part))}",
+        caption=f"Track {record.track}. {' '.join(introduction(part))}",
         headers=headers,
         text=TEXT_COLUMNS,
         blocks=[

@@ -31,6 +31,14 @@ COMMANDS = {
         "bastzoo.cli.bench.evaluate:evaluate",
         "Test a run in other environments and on tracks.",
     ),
+    "clips": (
+        "bastzoo.cli.answers.clips:clips",
+        "Write the test clips of a track, to be answered.",
+    ),
+    "score": (
+        "bastzoo.cli.answers.score:score",
+        "Score answers to the clips of a track.",
+    ),
     "runs": ("bastzoo.cli.boards.runs:runs", "List, show, remove and verify runs."),
     "compare": (
         "bastzoo.cli.boards.compare:compare",
@@ -40,6 +48,14 @@ COMMANDS = {
     "leaderboard": (
         "bastzoo.cli.boards.leaderboard:leaderboard",
         "Write the table of finished runs.",
+    ),
+    "report": (
+        "bastzoo.cli.reports.report:report",
+        "Draw runs: a page or files of pictures.",
+    ),
+    "explain": (
+        "bastzoo.cli.reports.explain:explain",
+        "Draw what a network listens to.",
     ),
     "package": (
         "bastzoo.cli.models.package:package",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -67,6 +68,23 @@ def as_json(command: Command) -> Command:
     return click.option("--json", "json_", is_flag=True, help="Print JSON instead of tables.")(
         command
     )
+
+
+def no_color(command: Command) -> Command:
+    """`--no-color`: what the variable NO_COLOR does (no-color.org), for one command."""
+
+    def without(context: click.Context, parameter: click.Parameter, chosen: bool) -> None:
+        if chosen:
+            os.environ["NO_COLOR"] = "1"
+
+    return click.option(
+        "--no-color",
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=without,
+        help="Without colours, as where NO_COLOR is set.",
+    )(command)
 
 
 def checkpoint_option(command: Command) -> Command:
@@ -216,7 +234,7 @@ def training_options(command: Command) -> Command:
         train_sources: str,
         **rest: Any,
     ) -> Any:
-        from bastzoo.bench.tracks import training_conditions
+        from bastzoo.harness.tracks import training_conditions
 
         if train_heads is not None:
             train_listeners = train_heads

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bastzoo.errors import DataError
-from bastzoo.reading import opened
+from bastzoo.limits.reading import opened
 
 _MOST_PICKLE = 64 * 2**20
 _MOST_OBJECTS = 500_000

@@ -20,20 +20,19 @@ import torch
 from torch import Tensor
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
+from bastzoo.acoustics.sounds import SPLITS, Split
 from bastzoo.conditions import Condition
-from bastzoo.data.batches import SPLITS, Batch, ClipSet, Split
-from bastzoo.data.rendered import RenderedData
+from bastzoo.data.batches import Batch, ClipSet, Counted
+from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.directions import azimuth_of, elevation_of
 from bastzoo.errors import DataError, SetupError
-from bastzoo.writing import new_folder
+from bastzoo.limits.writing import new_folder
 from bastzoo.zoo.slots import sources_of
 
 ABOUT_FILE = "about.json"
 GAINS_FILE = "gains.csv"
 _FULL_SCALE = 2.0**15 - 1
 _BYTES_PER_CLIP = {"bast": 44 + 4 * CLIP_SAMPLES, "csv": 40_000}
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def write_bast_folder(
     room_names: dict[str, str],
     gain_db: float | None = None,
     about: dict[str, object] | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Counted = lambda done, total: None,
 ) -> Written:
     """Write `train/` (with the validation sounds) and `test/` of 16-bit stereo WAV files.
 
@@ -111,7 +110,7 @@ def write_csv_index(
     *,
     frontend: Callable[[Tensor], Tensor],
     about: dict[str, object] | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Counted = lambda done, total: None,
 ) -> Written:
     """Write `dataset_index.csv` and the frontend's features as `[2, F, T]` arrays, half precision.
 
@@ -199,7 +198,7 @@ def _write_all(
     data: RenderedData,
     write: Callable[[Split, Batch, ClipSet, Path], None],
     target: Path,
-    progress: Progress,
+    progress: Counted,
 ) -> int:
     sets: Sequence[tuple[Split, ClipSet]] = [(split, data.split(split)) for split in SPLITS]
     total, done = sum(len(clips) for _, clips in sets), 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -14,21 +14,20 @@ from typing import Any
 import numpy as np
 
 from bastzoo.acoustics import SAMPLE_RATE
-from bastzoo.cores import available_cores
-from bastzoo.data.batches import SPLITS
+from bastzoo.acoustics.sounds import SPLITS
+from bastzoo.data.batches import Counted
 from bastzoo.data.recorded.audio import read_recording
 from bastzoo.data.recorded.faults import Faults
 from bastzoo.data.recorded.files import read_array, read_wave
 from bastzoo.data.recorded.index import RecordedIndex
-from bastzoo.data.rendered import RenderedData
+from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.directions import azimuth_of, elevation_of
 from bastzoo.errors import DataError
+from bastzoo.limits.cores import available_cores
 
 _FULL_SCALE = 2**15 - 1
 _TOLD = 20
 _AHEAD = 4_096
-
-Progress = Callable[[int, int], None]
 
 
 def describe_rendered(data: RenderedData) -> dict[str, Any]:
@@ -63,7 +62,7 @@ def describe_rendered(data: RenderedData) -> dict[str, Any]:
 
 
 def describe_recorded(
-    index: RecordedIndex, *, fit_length: bool = False, progress: Progress = lambda done, total: None
+    index: RecordedIndex, *, fit_length: bool = False, progress: Counted = lambda done, total: None
 ) -> dict[str, Any]:
     """Read every file of a recorded data set once, and say what is in it and what is wrong.
 

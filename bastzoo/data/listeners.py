@@ -19,14 +19,14 @@ from bastzoo.acoustics.listeners.listener import (
 from bastzoo.acoustics.rooms.measured import MeasuredRoom
 from bastzoo.conditions import Condition, DataSource, Directions
 from bastzoo.data.environments import Environment
-from bastzoo.data.places import directions_of, guessed, heard_with
+from bastzoo.data.rendering.places import directions_of, guessed, heard_with
 from bastzoo.data.sets.folder import read_members
 from bastzoo.errors import DataError, tellable
 
 if TYPE_CHECKING:
     from bastzoo.acoustics.listeners.sofa import AzimuthDirection
-    from bastzoo.data.batches import Split
-    from bastzoo.experiment import DataSize
+    from bastzoo.acoustics.sounds import Split
+    from bastzoo.presets import DataSize
     from bastzoo.registry import Registry
 
 _VIRTUAL = "virtual/"

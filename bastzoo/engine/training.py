@@ -31,8 +31,8 @@ from bastzoo.engine.evaluation import localize
 from bastzoo.engine.observer import Observer, Silent
 from bastzoo.engine.processes import Shares
 from bastzoo.errors import TrainingError
-from bastzoo.experiment import Recipe
 from bastzoo.metrics.localization import angular_distance, counted
+from bastzoo.presets import Recipe
 
 Loss = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
 

@@ -18,7 +18,7 @@ def bastzoo_executors() -> list[Component]:  # type: ignore[empty-body]
     `address` (of a cluster) that its signature names, and returns an object with
     `run(jobs, settings, *, watch, stopping, here)`, a generator that performs every job and yields
     its outcome, in whatever order they end. Jobs and settings are data (pydantic) that can be sent
-    to another machine, where `bastzoo.bench.jobs.Bench(settings, registry=...).perform(job)` runs
+    to another machine, where `bastzoo.harness.jobs.Bench(settings, registry=...).perform(job)` runs
     one; `here` is such a bench in the calling process. `watch(key, progress)` feeds the display;
     `stopping.signal` is not 0 once the user wants an end. An outcome with the status `busy` means
     that another process works on that run: ask again later.

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from bastzoo.metrics.calibration import LEVELS, calibration_metrics
 from bastzoo.metrics.classes import by_class, confusion, task_metrics
 from bastzoo.metrics.localization import (
+    angular_distance,
+    counted,
     localization_metrics,
     off_the_horizontal_plane,
     root_mean_squares,
 )
 from bastzoo.metrics.metric import Arrays, Figure, Figures, Metric
+from bastzoo.metrics.polar import polar_metrics
 from bastzoo.metrics.sources import source_metrics
 
 
@@ -24,6 +29,17 @@ def _localization(arrays: Arrays) -> Figures:
 
 def _squares(arrays: Arrays) -> Figures:
     return root_mean_squares(arrays["directions"], arrays["targets"])
+
+
+def _polar(arrays: Arrays) -> Figures:
+    return polar_metrics(arrays["directions"], arrays["targets"])
+
+
+def _confidence(arrays: Arrays) -> Figures:
+    ad = counted(angular_distance(arrays["directions"], arrays["targets"]))
+    confidence = np.nan_to_num(arrays["confidence"], nan=-np.inf)  # not said: the least
+    surest = np.argsort(-confidence, kind="stable")[: max(1, len(ad) // 2)]
+    return {"ad_most_confident_half": float(ad[surest].mean()) if len(ad) else None}
 
 
 def _classes(arrays: Arrays) -> Figures:
@@ -121,6 +137,46 @@ def rmse() -> Metric:
     )
 
 
+def polar() -> Metric:
+    """Figures in horizontal-polar coordinates (Middlebrooks 1999)."""
+    return Metric(
+        compute=_polar,
+        figures={
+            "quadrant_error": Figure(
+                "quadrant errors",
+                "share of polar errors above 90°, of targets within 30° of the median plane",
+                "%",
+            ),
+            "local_polar_error": Figure(
+                "local polar error, RMS",
+                "root mean squared polar error of those targets, without quadrant errors",
+                "°",
+            ),
+            "lateral_bias": Figure(
+                "lateral bias", "mean signed error of the lateral angle, left positive", "°", ""
+            ),
+            "lateral_precision": Figure(
+                "lateral precision", "standard deviation of the error of the lateral angle", "°"
+            ),
+        },
+    )
+
+
+def confidence() -> Metric:
+    """Figures of answers that come with a confidence."""
+    return Metric(
+        needs=("confidence",),
+        compute=_confidence,
+        figures={
+            "ad_most_confident_half": Figure(
+                "AD of the half that it is most confident of",
+                "mean angle of the half of the answers with the highest confidence",
+                "°",
+            )
+        },
+    )
+
+
 def classes() -> Metric:
     """Figures of heads that say what a sound was."""
     return Metric(
@@ -201,5 +257,5 @@ def sources() -> Metric:
     )
 
 
-BUILT_IN = (localization(), classes(), calibration(), sources(), rmse())
+BUILT_IN = (localization(), classes(), calibration(), sources(), rmse(), polar(), confidence())
 """The metrics of the protocol, in the order in which records have their figures."""

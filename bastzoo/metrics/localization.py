@@ -12,7 +12,6 @@ from typing import TypedDict
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.special import stdtr
 
 from bastzoo.directions import azimuth_of, elevation_of
 
@@ -48,7 +47,7 @@ def angular_distance(
     `atan2(norm(p × t), p · t)`, which is exact at every angle, where the arc cosine loses half of
     the digits near 0 and 180. NaN where either vector is zero or not finite.
     """
-    p, t = _unit(p), _unit(t)
+    p, t = unit(p), unit(t)
     cosine = np.sum(p * t, axis=-1)
     # |p × t| without a cross product, hence in any number of dimensions: what of p is not along t.
     sine = np.linalg.norm(p - cosine[..., None] * t, axis=-1)
@@ -70,9 +69,9 @@ def localization_metrics(
         for a method that has no such output.
     sounds: `[n]`, which sound each clip was made from; pairs the two sides of the hemifield gap.
     """
-    p, t = _unit(predicted), _unit(target)
+    p, t = unit(predicted), unit(target)
     ad = counted(angular_distance(p, t))
-    laterality = _lateral_angle(t)
+    laterality = lateral_angle(t)
     wrong_half = _across(p[:, 0], t[:, 0])
     wrong_side = _across(p[:, 1], t[:, 1])
     off_side = np.abs(_frontal_angle(t)) >= _FRONT_BACK_MARGIN - _SLACK
@@ -86,7 +85,7 @@ def localization_metrics(
         "ad_p90": _quantile(ad, 0.9),
         "mse": None if raw is None else _mean(_squared_error(raw, t)),
         **{f"acc_{limit}": _mean(ad <= limit + _SLACK) for limit in _ACCURACY_WITHIN},
-        "lateral_error": _mean(counted(np.abs(_lateral_angle(p) - laterality))),
+        "lateral_error": _mean(counted(np.abs(lateral_angle(p) - laterality))),
         "front_back_rate": _mean(wrong_half[off_side]),
         "left_right_rate": _mean(wrong_side[off_midline]),
         "folded_ad": _mean(counted(angular_distance(_folded(p, t), t))),
@@ -107,12 +106,12 @@ def root_mean_squares(predicted: Directions, target: Directions) -> Metrics:
     >>> root_mean_squares(left, ahead)
     {'azimuth_rmse': 90.0, 'lateral_rmse': 90.0}
     """
-    p, t = _unit(predicted), _unit(target)
+    p, t = unit(predicted), unit(target)
     level = np.abs(elevation_of(t)) <= 75 + _SLACK
     around = np.abs((azimuth_of(p) - azimuth_of(t) + 180) % 360 - 180)
     return {
         "azimuth_rmse": _root(counted(around)[level]),
-        "lateral_rmse": _root(counted(np.abs(_lateral_angle(p) - _lateral_angle(t)))),
+        "lateral_rmse": _root(counted(np.abs(lateral_angle(p) - lateral_angle(t)))),
     }
 
 
@@ -143,6 +142,8 @@ def hemifield_gap(
     n = len(difference)
     if n < 2 or np.ptp(difference) == 0:
         return gap, None
+    from scipy.special import stdtr  # the rest of this needs numpy alone
+
     t = np.mean(difference) / (np.std(difference, ddof=1) / np.sqrt(n))
     return gap, float(2 * stdtr(n - 1, -abs(t)))
 
@@ -158,7 +159,7 @@ def azimuth_curve(predicted: Directions, target: Directions) -> list[AzimuthPoin
     ad = counted(angular_distance(predicted, target))
     azimuth = np.round(azimuth_of(target), 3)
     azimuth = np.where(azimuth == -180, 180, azimuth) + 0.0  # + 0.0: no -0.0 in the records
-    error = np.radians(azimuth_of(_unit(predicted)) - azimuth)
+    error = np.radians(azimuth_of(unit(predicted)) - azimuth)
     points: list[AzimuthPoint] = []
     for value in np.unique(azimuth[np.isfinite(azimuth)]):
         here = azimuth == value
@@ -188,7 +189,7 @@ def counted(error: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
     return np.where(np.isfinite(error), error, NO_DIRECTION)
 
 
-def _unit(vectors: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:
+def unit(vectors: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:
     """Vectors of length 1 in double precision; rows that have no direction become NaN."""
     vectors = np.asarray(vectors, dtype=np.float64)
     usable = np.isfinite(vectors).all(axis=-1) & (vectors != 0).any(axis=-1)
@@ -198,7 +199,7 @@ def _unit(vectors: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
-def _lateral_angle(unit: Directions) -> Degrees:
+def lateral_angle(unit: Directions) -> Degrees:
     """Degrees from the median plane, left positive: all that a cone of confusion leaves."""
     return np.degrees(np.arcsin(np.clip(unit[:, 1], -1, 1)))
 

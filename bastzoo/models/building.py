@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bastzoo.acoustics import CLIP_SAMPLES
-from bastzoo.experiment import MODEL_KINDS
 from bastzoo.model import BinauralLocalizer, build_localizer
+from bastzoo.registry import MODEL_KINDS
 
 if TYPE_CHECKING:
     from bastzoo.experiment import ResolvedComponent

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bastzoo.errors import DataError, RecordError
-from bastzoo.models.hub import PREFIX, pull
 from bastzoo.models.localizer import Localizer
-from bastzoo.models.package import MODEL_FILE, load_into, read_package, read_weights
-from bastzoo.models.record import record_of_run
+from bastzoo.models.sharing.hub import PREFIX, pull
+from bastzoo.models.sharing.package import MODEL_FILE, load_into, read_package, read_weights
+from bastzoo.models.sharing.record import record_of_run
 from bastzoo.registry import unknown_name
 
 if TYPE_CHECKING:
+    from bastzoo.records.store import RunStore
     from bastzoo.registry import Registry
 
 DEFAULT = "default"
@@ -27,6 +28,18 @@ def load_localizer(
     if device != "cpu":
         found.model.to(device)
     return found
+
+
+def run_folder(reference: str, store: RunStore, registry: Registry) -> Path:
+    """The folder of a run, or of what becomes one: a model by name, a package, a checkpoint of BAST.
+
+    Raises a BastzooError for what is neither.
+    """
+    if store.matching(reference):
+        return store.find(reference)
+    from bastzoo.models.adoption import adopt
+
+    return adopt(load_localizer(reference, registry=registry, out=store.folder), store)
 
 
 def _load(reference: str | Path, registry: Registry, out: Path) -> Localizer:

@@ -16,14 +16,14 @@ from torch import Tensor
 from bastzoo.acoustics import SAMPLE_RATE
 from bastzoo.directions import CREDIBLE_LEVELS, azimuth_of, elevation_of
 from bastzoo.errors import DataError
-from bastzoo.models.audio import SoundFile, check_finite, check_rate, resampled
-from bastzoo.models.windows import SILENCE_DB, Ears, at_reference, levels, windows
+from bastzoo.models.listening.audio import SoundFile, check_finite, check_rate, resampled
+from bastzoo.models.listening.windows import SILENCE_DB, Ears, at_reference, levels, windows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from bastzoo.model import BinauralLocalizer
-    from bastzoo.models.record import ModelRecord
+    from bastzoo.models.sharing.record import ModelRecord
 
 CONFIDENT_WITHIN = 10.0
 """Degrees: a confidence is the probability, as the model believes, that the true direction is so near."""
@@ -44,6 +44,16 @@ class Prediction:
     classes: `[n]`, names of what it was ("" when silent); None where the head does not say.
     has_elevation: whether the head answers more than the horizontal plane.
     notes: what is odd about the recording, in sentences.
+
+    >>> import numpy as np, bastzoo as bz
+    >>> answer = bz.Prediction(
+    ...     times=np.array([0.25, 0.5]),
+    ...     direction=np.array([[0.0, 1.0, 0.0], [np.nan] * 3]),
+    ...     level=np.array([[-20.0, -26.0], [-90.0, -90.0]]),
+    ...     window_seconds=0.5,
+    ... )
+    >>> len(answer), answer.azimuth.tolist()
+    (2, [90.0, nan])
     """
 
     times: Float[np.ndarray, " n"]

@@ -36,13 +36,18 @@ def compiled(function: Kernel, signature: Any, what: str) -> Kernel:
 
 
 def seal(*modules: ModuleType) -> str:
-    """A digest of sources that go into machine code.
+    """A digest of sources that go into machine code; a package counts with all its modules.
 
     numba's cache watches the file of a function and what the function closes over, and no file that it
     imports from: without a seal it would go on to use machine code of older sources.
     """
-    sources = (Path(module.__file__ or "").read_bytes() for module in modules)
+    sources = (path.read_bytes() for module in modules for path in _sources(module))
     return hashlib.sha256(b"".join(sources)).hexdigest()
+
+
+def _sources(module: ModuleType) -> list[Path]:
+    path = Path(module.__file__ or "")
+    return sorted(path.parent.glob("*.py")) if path.name == "__init__.py" else [path]
 
 
 class _Announcement(event.Listener):

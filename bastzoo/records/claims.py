@@ -27,8 +27,8 @@ from pathlib import Path
 from types import TracebackType
 
 from bastzoo.errors import ClaimLostError, FolderError, tellable
-from bastzoo.reading import parsed_json, read_text
-from bastzoo.writing import new_file, put
+from bastzoo.limits.reading import parsed_json, read_text
+from bastzoo.limits.writing import new_file, put
 
 FOLDER = ".unfinished"
 CHECKPOINT_FILE = "checkpoint.pt"

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from bastzoo.bench.jobs import Job
 from bastzoo.experiment import Experiment
 from bastzoo.records.claims import Claims
-from bastzoo.records.record import BaselineExperiment, RunRecord
+from bastzoo.records.job import Job
+from bastzoo.records.record import AnswersExperiment, BaselineExperiment, RunRecord
 from bastzoo.records.staleness import Present
 from bastzoo.records.store import RECORD_FILE, RunStore, read_record
 
@@ -34,7 +34,7 @@ class Listed:
     key: str
     status: Status
     remark: str
-    tested: Experiment | BaselineExperiment | None
+    tested: Experiment | BaselineExperiment | AnswersExperiment | None
     record: RunRecord | None = None
     path: Path | None = None
 
@@ -47,6 +47,8 @@ class Listed:
             values |= tested.combination.model_dump()
             values |= {"preset": tested.preset.name, "seed": tested.seed}
             values["precision"] = tested.precision
+        elif isinstance(tested, AnswersExperiment):
+            values["answers"] = tested.name
         elif tested is not None:
             values["baseline"] = tested.component.name
         if tested is not None:

@@ -17,9 +17,9 @@ from pathlib import Path
 import torch
 
 from bastzoo import __version__
-from bastzoo.cores import available_cores
 from bastzoo.discovery import BUILT_IN
-from bastzoo.ops.selective_scan.availability import implementation_for
+from bastzoo.limits.cores import available_cores
+from bastzoo.ops.selective_scan.choice import implementation_for
 from bastzoo.records.record import Provenance
 from bastzoo.registry import Component
 

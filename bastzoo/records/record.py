@@ -7,15 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
-from bastzoo.bounds import Amount, Angle, Finite, Name, Natural, Plain, Text, Whole
 from bastzoo.conditions import Condition, DataSource
-from bastzoo.experiment import (
-    COMBINATION_KINDS,
-    DataSize,
-    Experiment,
-    ResolvedComponent,
-    digest,
-)
+from bastzoo.experiment import Experiment, ResolvedComponent, digest
+from bastzoo.limits.bounds import Amount, Angle, Finite, Name, Natural, Plain, Text, Whole
+from bastzoo.presets import DataSize
+from bastzoo.registry import COMBINATION_KINDS
 
 PROTOCOL_VERSION = 1
 RECORD_SCHEMA = 1
@@ -56,6 +52,33 @@ class BaselineExperiment(_Strict):
     def __str__(self) -> str:
         heard = f", {self.condition}" if str(self.condition) else ""
         return f"{self.component.name} on {self.environment}{heard}"
+
+
+class AnswersExperiment(_Strict):
+    """What decides the figures of answers from elsewhere: whose they are, to which clips, and what they say.
+
+    track: with the version that was answered. data_digest: of the clips of its first case.
+    answers_digest: of all answers, in the order of the clips.
+    """
+
+    name: str
+    track: str
+    track_version: int
+    environment: str
+    data: DataSize
+    source: DataSource = Field(default_factory=DataSource)
+    condition: Condition = Field(default_factory=Condition)
+    data_digest: str
+    answers_digest: str
+
+    @property
+    def key(self) -> str:
+        """The key: 16 hexadecimal digits of the SHA-256 of all of it but the words for the data."""
+        decides = self.model_dump(mode="json", exclude={"source", "condition"})
+        return digest({"answers": decides})
+
+    def __str__(self) -> str:
+        return f"{self.name} (scored from answers) on the track {self.track}"
 
 
 class Definition(_Strict):
@@ -194,26 +217,52 @@ class _OfAnExperiment(_Strict):
     key: Key
     experiment: Experiment | None = None
     baseline: BaselineExperiment | None = None
+    answers: AnswersExperiment | None = None
     training: Training | None = None
     cost: Cost | None = None
     provenance: Provenance
 
     @model_validator(mode="after")
     def _is_of_something(self) -> _OfAnExperiment:
-        if (self.experiment is None) == (self.baseline is None):
-            raise ValueError("it is of one experiment or of one baseline, and says neither or both")
+        if [self.experiment, self.baseline, self.answers].count(None) != 2:
+            raise ValueError(
+                "it is of one experiment, of one baseline or of one set of answers, and says none or several"
+            )
         if self.experiment is not None:
             missing = [k for k in COMBINATION_KINDS if k not in self.experiment.components]
             if missing:
                 raise ValueError(f"the experiment has no component of the kind {missing[0]}")
         return self
 
+    @model_serializer(mode="wrap")
+    def _without_answers(self, form: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Leave `answers` out where there are none: earlier versions read such records too."""
+        found = form(self)
+        if self.answers is None:
+            found.pop("answers", None)
+        return found
+
     @property
-    def tested(self) -> Experiment | BaselineExperiment:
-        """What was tested, a model or a baseline."""
-        found = self.experiment or self.baseline
+    def tested(self) -> Experiment | BaselineExperiment | AnswersExperiment:
+        """What was tested: a model, a baseline, or answers from elsewhere."""
+        found = self.experiment or self.baseline or self.answers
         assert found is not None
         return found
+
+    @property
+    def kind(self) -> Literal["model", "baseline", "answers"]:
+        """What was tested, in a word."""
+        if self.answers is not None:
+            return "answers"
+        return "model" if self.experiment is not None else "baseline"
+
+    @property
+    def method(self) -> str:
+        """What tables call what is no model of bastzoo's: a baseline's name, or whose answers they are."""
+        if self.baseline is not None:
+            return self.baseline.component.name
+        assert self.answers is not None
+        return f"{self.answers.name} (scored from answers)"
 
     @property
     def name(self) -> str:
@@ -229,13 +278,18 @@ class _OfAnExperiment(_Strict):
         elif self.baseline is not None:
             words = ["baseline", self.baseline.component.name, self.baseline.environment]
             words += _heard(self.baseline.condition)
+        elif self.answers is not None:
+            words = ["answers", self.answers.name[:60], self.answers.track]
         else:
             words = ["run"]
         return "-".join([*("".join(c if c.isalnum() else "_" for c in w) for w in words), self.key])
 
 
 class RunRecord(_OfAnExperiment):
-    """The record of one run: of a model (`experiment`) or of a baseline (`baseline`)."""
+    """The record of one run: of a model (`experiment`), a baseline (`baseline`), or answers from elsewhere.
+
+    Answers to a track of several cases have no evaluation here, but in the track's record beside it.
+    """
 
     status: Literal["finished", "failed"]
     evaluation: Evaluation | None = None

@@ -9,16 +9,9 @@ from functools import cache
 
 from bastzoo.conditions import Condition, DataSource
 from bastzoo.errors import BastzooError
-from bastzoo.experiment import (
-    ELSEWHERE,
-    DataSize,
-    Experiment,
-    Preset,
-    ResolvedComponent,
-    load_preset,
-    preset_names,
-)
-from bastzoo.records.record import RunRecord
+from bastzoo.experiment import ELSEWHERE, Experiment, ResolvedComponent
+from bastzoo.presets import DataSize, Preset, load_preset, preset_names
+from bastzoo.records.record import AnswersExperiment, RunRecord
 from bastzoo.registry import Component, Registry
 
 
@@ -47,6 +40,8 @@ class Present:
                 if kind != "environment"  # what it decides is the data
             ]
             reasons.append(self._preset_changed(tested.preset))
+        elif isinstance(tested, AnswersExperiment):
+            size, reasons = tested.data, []
         else:
             size = tested.data
             reasons = [self._changed("baseline", tested.component)]
@@ -98,7 +93,7 @@ class Present:
         if component is None:
             return ""
         from bastzoo.acoustics.listeners.listener import DEFAULT_DIGEST
-        from bastzoo.data.digests import data_digest
+        from bastzoo.data.rendering.digests import data_digest
 
         try:
             rooms = component.build()

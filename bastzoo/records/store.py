@@ -19,9 +19,9 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from bastzoo.errors import FolderError, RecordError, SetupError, tellable
-from bastzoo.reading import MEBIBYTE, parsed_json, read_bytes
+from bastzoo.limits.reading import MEBIBYTE, parsed_json, read_bytes
+from bastzoo.limits.writing import new_folder, put, put_back, replace_folder
 from bastzoo.records.record import RECORD_SCHEMA, RunRecord, TrackRecord
-from bastzoo.writing import new_folder, put, put_back, replace_folder
 
 RECORD_FILE = "record.json"
 PREDICTIONS_FILE = "predictions.npz"

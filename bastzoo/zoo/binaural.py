@@ -10,9 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from bastzoo.acoustics import SAMPLE_RATE
 from bastzoo.zoo.frontends import Spectrogram, standardised
-
-SAMPLE_RATE = 16_000
 
 # Relative to the loudest bin of a clip, in power: what lies below is rounding and has no phase.
 _AUDIBLE = 1e-8

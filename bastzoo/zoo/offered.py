@@ -8,6 +8,7 @@ from bastzoo.registry import Component
 _RAY = "Moritz et al., Ray, arXiv:1712.05889 (2018)"
 _DETECTION = "Mesaros et al., WASPAA (2019)"
 _LICENCE = "Apache-2.0"
+_POLAR = "Middlebrooks, J. Acoust. Soc. Am. 106:1493 (1999)"
 _NONE = "none"
 _BAST = "Kuang, van der Heijden, Mehrkanoon, arXiv:2207.03927 (2022)"
 
@@ -35,7 +36,7 @@ def bastzoo_executors() -> list[Component]:
         Component(
             kind="executor",
             name=name,
-            target=f"bastzoo.bench.executors.{target}",
+            target=f"bastzoo.harness.executors.{target}",
             summary=summary,
             citation=citation,
             licence=_LICENCE,
@@ -69,6 +70,8 @@ def bastzoo_metrics() -> list[Component]:
         ("calibration", "whether heads know how sure they can be", "Guo et al., arXiv:1706.04599"),
         ("sources", "several sources at a time: how many, where, what", _DETECTION),
         ("rmse", "root mean squared errors of the azimuth and the lateral angle", _NONE),
+        ("polar", "polar and lateral angles, as psychoacoustics scores them", _POLAR),
+        ("confidence", "whether the answers it is confident of are the better ones", _NONE),
     ]
     return [
         Component(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bastzoo.boards.columns import COLUMNS, Layout, find_column
+from bastzoo.boards.columns import COLUMNS, ColumnChoice, find_column
 from bastzoo.boards.runs import render_leaderboard, sections
 from bastzoo.errors import SetupError
 from bastzoo.records.record import RunRecord
@@ -31,14 +31,14 @@ def slow_and_good() -> list[RunRecord]:
 
 
 def test_columns_stand_in_the_order_that_is_asked_for() -> None:
-    layout = Layout.of("model, ACC10,rank ,key,ad,model")
+    layout = ColumnChoice.of("model, ACC10,rank ,key,ad,model")
     header, rows = detailed(render_leaderboard([model_record()], layout=layout))
     assert header == ["Model", "ACC@10", "Rank", "Key", "AD (95 %)"]
     assert rows[0][:4] == ["BAST-Mamba-SP", "80.0 %", "(1)", model_record().key]
 
 
 def test_baselines_have_the_asked_columns_that_baselines_have() -> None:
-    layout = Layout.of("latency,lateral,backbone,ad")
+    layout = ColumnChoice.of("latency,lateral,backbone,ad")
     text = render_leaderboard([model_record(), baseline_record("ITD")], layout=layout)
     (header,) = [line for line in text.splitlines() if line.startswith("| Method")]
     cells = [cell.strip() for cell in header.strip("|").split("|")]
@@ -51,17 +51,17 @@ def test_every_column_can_be_shown_and_sorted_by_for_models_with_and_without_cos
     key: str,
 ) -> None:
     records = [*slow_and_good(), baseline_record("ITD")]
-    header, rows = detailed(render_leaderboard(records, layout=Layout.of(key, f"-{key}")))
+    header, rows = detailed(render_leaderboard(records, layout=ColumnChoice.of(key, f"-{key}")))
     assert header == [COLUMNS[key].header]
     assert len(rows) == 3
-    (section,) = sections(records, Layout.of(key))
+    (section,) = sections(records, ColumnChoice.of(key))
     fields = [[*row] for row in section.rows]
     assert len(fields) == 4
     assert all(names == fields[0] and len(names) > 2 for names in fields)
 
 
 def test_no_two_columns_share_a_header_or_a_field() -> None:
-    (section,) = sections([model_record()], Layout.of(",".join(COLUMNS)))
+    (section,) = sections([model_record()], ColumnChoice.of(",".join(COLUMNS)))
     assert len(set(section.headers)) == len(COLUMNS)
     # `ad` gives its interval too; `kind` and `stale` are the row's.
     assert len(section.rows[0]) == len(COLUMNS) + 2 + 2
@@ -69,7 +69,7 @@ def test_no_two_columns_share_a_header_or_a_field() -> None:
 
 def test_sorting_moves_rows_and_not_ranks_and_what_is_unknown_comes_last() -> None:
     def order(sort: str | None) -> list[tuple[str, str]]:
-        layout = Layout.of("rank,loss", sort)
+        layout = ColumnChoice.of("rank,loss", sort)
         _, rows = detailed(render_leaderboard(slow_and_good(), layout=layout))
         return [(rank, loss) for rank, loss in rows]
 
@@ -84,15 +84,15 @@ def test_sorting_moves_rows_and_not_ranks_and_what_is_unknown_comes_last() -> No
 def test_rows_of_equal_value_stay_in_the_order_of_ad_both_ways() -> None:
     for sort in ("parameters", "-parameters"):
         records = [model_record(ad, loss=loss) for ad, loss in ((9.0, "AD"), (3.0, "MIX"))]
-        _, rows = detailed(render_leaderboard(records, layout=Layout.of("loss", sort)))
+        _, rows = detailed(render_leaderboard(records, layout=ColumnChoice.of("loss", sort)))
         assert rows == [["Hybrid"], ["AD"]]
 
 
 def test_the_text_says_what_the_table_is_sorted_by() -> None:
-    text = render_leaderboard([model_record()], layout=Layout.of(None, "-latency"))
+    text = render_leaderboard([model_record()], layout=ColumnChoice.of(None, "-latency"))
     assert "Sorted by Latency, from high to low; AD is given with its 95 % interval" in text
     assert "Ranks are by AD" in " ".join(text.split())
-    plain = render_leaderboard([model_record()], layout=Layout.of("model,median", "median"))
+    plain = render_leaderboard([model_record()], layout=ColumnChoice.of("model,median", "median"))
     assert "Sorted by Median.\n" in plain
     assert "rank" not in plain.split("## In detail")[1].split("\n## ")[0].lower()
 
@@ -105,7 +105,7 @@ def test_an_unknown_column_is_a_sentence_that_names_all(
     columns: str | None, sort: str | None, wrong: str
 ) -> None:
     with pytest.raises(SetupError) as caught:
-        Layout.of(columns, sort)
+        ColumnChoice.of(columns, sort)
     assert f"There is no column named {wrong!r}." in str(caught.value)
     assert f"Known: {', '.join(COLUMNS)}." in str(caught.value)
 

@@ -12,7 +12,7 @@ import pytest
 
 from bastzoo.boards import runs as leaderboard
 from bastzoo.boards import tracks as track_tables
-from bastzoo.boards.columns import Layout
+from bastzoo.boards.columns import ColumnChoice
 from bastzoo.boards.formats import FORMATS, as_csv, as_json, as_latex, escaped
 from tests.boards.test_tracks import BASE, GOOD
 from tests.records.made import baseline_record, model_record
@@ -134,5 +134,5 @@ def test_latex_takes_names_as_they_are() -> None:
     combination = odd.experiment.combination.model_copy(update={"backbone": "my_net_50%&co"})
     experiment = odd.experiment.model_copy(update={"combination": combination})
     record = odd.model_copy(update={"experiment": experiment, "key": experiment.key})
-    text = as_latex(leaderboard.sections([record], Layout.of("model,ad")))
+    text = as_latex(leaderboard.sections([record], ColumnChoice.of("model,ad")))
     assert r"my\_net\_50\%\&co-SP & " in text

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from bastzoo.bench.tracks import TRACKS
-from bastzoo.boards.columns import COLUMNS, Layout
+from bastzoo.boards.columns import COLUMNS, ColumnChoice
 from bastzoo.boards.formats import FORMATS
 from bastzoo.boards.runs import render_leaderboard, sections
 from bastzoo.errors import RecordError
-from bastzoo.experiment import Preset, load_preset
+from bastzoo.harness.tracks import TRACKS
+from bastzoo.presets import Preset, load_preset
 from bastzoo.records.record import RunRecord
 from bastzoo.records.store import read_records
 from tests.records.made import PROVENANCE, baseline_record, evaluation, model_record
@@ -271,7 +271,7 @@ def repeated() -> list[RunRecord]:
 
 def test_without_latency_and_training_time_repeated_runs_give_the_same_bytes() -> None:
     untimed = ",".join(key for key in COLUMNS if key not in ("latency", "trained"))
-    layout = Layout.of(untimed)
+    layout = ColumnChoice.of(untimed)
     once, twice = records(), repeated()
     assert render_leaderboard(once) != render_leaderboard(twice)
     text = render_leaderboard(once, layout=layout)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bastzoo.bench.tracks import TRACKS
 from bastzoo.boards.tracks import render_track, sections
 from bastzoo.conditions import Condition
+from bastzoo.harness.tracks import TRACKS
 from bastzoo.records.record import CaseResult, RunRecord, TrackRecord
 from bastzoo.records.store import read_track_records
 from tests.records.made import PROVENANCE, baseline_record, evaluation, model_record

@@ -51,7 +51,7 @@ def test_a_torch_that_cannot_be_imported(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text(
         "raise OSError('libtorch.so: cannot open shared object file')"
     )
-    done = bastzoo("doctor", site=tmp_path, BASTZOO_LOAD_PLUGINS="")
+    done = bastzoo("doctor", site=tmp_path, fresh=True, BASTZOO_LOAD_PLUGINS="")
     assert done.returncode == 1
     assert "  - torch cannot be imported: libtorch.so: cannot open" in done.stdout
     assert done.stdout.splitlines()[-1] == "1 thing is broken."

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,22 +85,17 @@ def test_other_forms_say_the_same(folder: Path) -> None:
 
 def test_raw_samples_are_answered_a_line_a_hop(folder: Path) -> None:
     sound, _ = soundfile.read(folder / "left.wav", dtype="int16")
-    command = [sys.executable, "-m", "bastzoo", "predict", "-", "--hop-ms", "250"]
-    env = {**os.environ, "BASTZOO_LOAD_PLUGINS": "", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, input=sound.tobytes(), capture_output=True, env=env, timeout=60)
+    raw = folder / "left.raw"
+    raw.write_bytes(sound.tobytes())
+    words = ("predict", "-", "--hop-ms", "250")
+    done = bastzoo(*words, stdin=raw)
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.decode().splitlines()
+    lines = done.stdout.splitlines()
     assert len(lines) == 7
     assert lines[0].split()[:2] == ["0.50", "s"]
     assert sum("left" in line for line in lines) >= 5
-    as_json = subprocess.run(
-        [*command, "--json", "--ears", "2,1"],
-        input=sound.tobytes(),
-        capture_output=True,
-        env=env,
-        timeout=60,
-    )
-    answers = [json.loads(line) for line in as_json.stdout.decode().splitlines()]
+    as_json = bastzoo(*words, "--json", "--ears", "2,1", stdin=raw)
+    answers = [json.loads(line) for line in as_json.stdout.splitlines()]
     assert np.median([answer["azimuth_deg"] for answer in answers]) < 0
 
 

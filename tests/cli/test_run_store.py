@@ -61,7 +61,7 @@ def test_list_calls_a_run_of_older_code_stale(folder: Path) -> None:
 
 
 def test_list_shows_what_a_kill_left_and_what_it_was_to_be(folder: Path, tiny_preset: Path) -> None:
-    from bastzoo.bench.jobs import Job
+    from bastzoo.harness.jobs import Job
     from bastzoo.records.claims import Claims
     from bastzoo.records.store import read_record
 

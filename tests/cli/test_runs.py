@@ -15,7 +15,7 @@ import pytest
 
 from bastzoo.records.record import RunRecord
 from bastzoo.records.store import RunStore
-from tests.cli.command import ROOT
+from tests.cli.command import ROOT, Command
 from tests.fake_distributions import Site, backbones_source
 
 # A baseline and a backbone that need what is not there, an environment that cannot be built.
@@ -40,14 +40,7 @@ BENCH = ("bench", "--backbone", "mamba", "--integ", "SUB", "--loss", "MSE", "--l
 def bastzoo(
     *words: str, cwd: Path, code: int = 0, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "bastzoo", *words],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, **(env or {})},
-    )
+    done = Command(*words, cwd=cwd, env={**os.environ, **(env or {})}).complete()
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done
@@ -183,25 +176,12 @@ def test_an_interrupted_bench_keeps_what_is_finished_and_goes_on_from_there(
     slow.write_text(text.replace("validate_every = 2", "validate_every = 20"))
     words = ["bench", "--backbone", "vanilla", "--integ", "SUB", "--sharing", "SP"]
     words += ["--preset", str(slow)]
-    # A shell's background job ignores the signal, and so would what it starts.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        started = subprocess.Popen(
-            [sys.executable, "-m", "bastzoo", *words],
-            cwd=tmp_path,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    finally:
-        signal.signal(signal.SIGINT, before)
-    with started:
-        assert started.stderr is not None
-        for line in started.stderr:  # until the second of three is being trained
-            if line.startswith("[2/3]"):
-                started.send_signal(signal.SIGINT)
-                break
-        rest = started.stderr.read()
+    started = Command(*words, cwd=tmp_path, env=os.environ)
+    for line in started.stderr:  # until the second of three is being trained
+        if line.startswith("[2/3]"):
+            started.send_signal(signal.SIGINT)
+            break
+    _, rest = started.communicate()
     assert started.returncode == 130, rest
     assert "Traceback" not in rest
     assert "give the same command again" in rest

@@ -12,8 +12,8 @@ import torch
 
 from bastzoo.conditions import Condition
 from bastzoo.data.environments import ri
-from bastzoo.data.rendered import RenderedData
-from bastzoo.experiment import DataSize
+from bastzoo.data.rendering.clips import RenderedData
+from bastzoo.presets import DataSize
 from tests.cli.test_multitask import preset  # noqa: F401
 from tests.cli.test_runs import bastzoo
 

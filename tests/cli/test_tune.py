@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bastzoo.experiment import load_preset
+from bastzoo.presets import load_preset
 from tests.cli.test_harness import KILLS, run, start
 
 Study = tuple[Path, dict[str, Any]]
@@ -83,7 +83,6 @@ def test_killed_and_interrupted_searches_go_on_to_the_same_result(
         # The journal is written to right after such a line: one a validation, and one a trial.
         number = signal.SIGTERM if done % 3 == 1 else signal.SIGKILL
         process = start(*words, cwd=tmp_path)
-        assert process.stderr is not None
         for _ in range(draw.randint(1, 12)):
             process.stderr.readline()
         time.sleep(draw.uniform(0.0, 0.03))

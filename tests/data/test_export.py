@@ -14,10 +14,10 @@ import torch
 from bastzoo.conditions import Condition
 from bastzoo.data.environments import ri
 from bastzoo.data.export import file_name, write_bast_folder, write_csv_index
-from bastzoo.data.rendered import RenderedData
+from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.directions import azimuth_of
 from bastzoo.errors import DataError, SetupError
-from bastzoo.experiment import DataSize
+from bastzoo.presets import DataSize
 from bastzoo.zoo.frontends import Spectrogram
 
 SIZE = DataSize(train_sounds=2, validation_sounds=1, test_sounds=1, azimuth_step=120)

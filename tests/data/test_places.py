@@ -11,14 +11,14 @@ from bastzoo.acoustics.listeners.listener import Listener, kemar, virtual_listen
 from bastzoo.acoustics.rooms.measured import MeasuredRoom
 from bastzoo.acoustics.rooms.shoebox import ANECHOIC
 from bastzoo.conditions import Condition, DataSource
-from bastzoo.data.digests import data_digest
 from bastzoo.data.environments import Environment, ri01
 from bastzoo.data.listeners import SourceListeners, find_listeners
-from bastzoo.data.places import azimuth_grid, directions_of
-from bastzoo.data.rendered import RenderedData
+from bastzoo.data.rendering.clips import RenderedData
+from bastzoo.data.rendering.digests import data_digest
+from bastzoo.data.rendering.places import azimuth_grid, directions_of
 from bastzoo.directions import azimuth_of, direction_from_angles
 from bastzoo.errors import DataError
-from bastzoo.experiment import DataSize
+from bastzoo.presets import DataSize
 
 SIZE = DataSize(train_sounds=4, validation_sounds=1, test_sounds=3, azimuth_step=90)
 FRONT = np.array([-60.0, -55.0, 0.0, 55.0, 60.0])

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from bastzoo.acoustics.listeners.listener import default_listener, kemar
-from bastzoo.data.digests import data_digest
 from bastzoo.data.environments import Environment, ri, ri01, ri02
-from bastzoo.data.places import azimuth_grid
-from bastzoo.data.rendered import RenderedClips, RenderedData
+from bastzoo.data.rendering.clips import RenderedClips, RenderedData
+from bastzoo.data.rendering.digests import data_digest
+from bastzoo.data.rendering.places import azimuth_grid
 from bastzoo.directions import azimuth_of
-from bastzoo.experiment import DataSize
+from bastzoo.presets import DataSize
 
 SIZE = DataSize(train_sounds=4, validation_sounds=2, test_sounds=3, azimuth_step=90)
 

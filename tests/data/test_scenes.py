@@ -15,11 +15,11 @@ from bastzoo.acoustics.rooms.scenes import Scene, draw_scene, source_places
 from bastzoo.acoustics.sounds.corpus import make_corpus
 from bastzoo.conditions import WILD, Condition
 from bastzoo.data.environments import Environment, Scenes, ri, wild
-from bastzoo.data.rendered import RenderedData
-from bastzoo.data.scenes import SceneClips, SceneData, make_bank
+from bastzoo.data.rendering.clips import RenderedData
+from bastzoo.data.rendering.scenes import SceneClips, SceneData, make_bank
 from bastzoo.directions import azimuth_of
 from bastzoo.errors import DataError
-from bastzoo.experiment import DataSize
+from bastzoo.presets import DataSize
 
 CORPUS = make_corpus(range(4), 0)
 SIZE = DataSize(train_sounds=3, validation_sounds=2, test_sounds=2)

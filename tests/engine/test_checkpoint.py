@@ -13,7 +13,6 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from bastzoo.bench.workbench import Workbench
 from bastzoo.engine.checkpoint import (
     Checkpoints,
     CheckpointWarning,
@@ -22,8 +21,10 @@ from bastzoo.engine.checkpoint import (
     set_random_state,
 )
 from bastzoo.engine.training import TrainingResult, train
-from bastzoo.experiment import Combination, Experiment, load_preset
+from bastzoo.experiment import Combination, Experiment
+from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
+from bastzoo.presets import load_preset
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def experiment(
     path = tmp_path_factory.mktemp("preset") / "dropping.toml"
     text = text.replace("steps = 4", "steps = 9").replace("patience = 2", "patience = 9")
     path.write_text(text)
-    return workbench.experiment(
+    return workbench.resolver.experiment(
         Combination(backbone="mamba", integration="SUB", loss="MIX", sharing="SP"),
         preset=load_preset(str(path)),
         environment="RI01",
@@ -51,15 +52,15 @@ def experiment(
 def trained(
     workbench: Workbench, experiment: Experiment, checkpoints: Checkpoints | None
 ) -> tuple[nn.Module, TrainingResult]:
-    data = workbench.data_of(experiment)
-    model = workbench.build(experiment)
+    data = workbench.data.of(experiment)
+    model = workbench.session.build(experiment)
     result = train(
         model,
-        workbench.component("loss", experiment.components["loss"]).build(),
+        workbench.session.component("loss", experiment.components["loss"]).build(),
         recipe=experiment.preset.recipe,
         training=data.split("train"),
         validation=data.split("validation"),
-        accelerator=workbench.accelerator,
+        accelerator=workbench.session.accelerator,
         seed=experiment.seed,
         checkpoints=checkpoints,
     )

@@ -9,9 +9,9 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from bastzoo.data.environments import ri
-from bastzoo.data.rendered import RenderedClips, RenderedData
+from bastzoo.data.rendering.clips import RenderedClips, RenderedData
 from bastzoo.engine.evaluation import Answers, cost, localize, localize_baseline, score
-from bastzoo.experiment import DataSize
+from bastzoo.presets import DataSize
 
 
 @pytest.fixture(scope="module")

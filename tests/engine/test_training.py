@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from bastzoo.data.environments import ri01
-from bastzoo.data.rendered import RenderedClips, RenderedData
+from bastzoo.data.rendering.clips import RenderedClips, RenderedData
 from bastzoo.engine.evaluation import localize
 from bastzoo.engine.training import train
 from bastzoo.errors import TrainingError
-from bastzoo.experiment import DataSize, Recipe
 from bastzoo.metrics.localization import angular_distance
+from bastzoo.presets import DataSize, Recipe
 
 RECIPE = Recipe(steps=40, batch=16, learning_rate=0.01, validate_every=10, patience=4)
 

@@ -287,6 +287,8 @@ def test_a_record_says_which_definition_it_follows_where_they_differ() -> None:
         directions = direction_from_angles([0.0, 180.0], elevation)
         return definitions(BUILT_IN, {"targets": directions})
 
-    later = {"azimuth_rmse": 1, "lateral_rmse": 1}
+    later = {"azimuth_rmse": 1, "lateral_rmse": 1, "ad_most_confident_half": 1}
+    later |= {"quadrant_error": 1, "local_polar_error": 1}
+    later |= {"lateral_bias": 1, "lateral_precision": 1}
     assert {name: d["version"] for name, d in told(0.0).items()} == later
     assert {name: d["version"] for name, d in told(40.0).items()} == {"front_back_rate": 2, **later}

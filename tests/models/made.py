@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 
-from bastzoo.experiment import Combination, load_preset, resolve
+from bastzoo.experiment import Combination, resolve
 from bastzoo.models.building import build_model
 from bastzoo.models.localizer import Localizer
-from bastzoo.models.record import record_of_experiment
+from bastzoo.models.sharing.record import record_of_experiment
 from bastzoo.plugins import default_registry
+from bastzoo.presets import load_preset
 
 
 def made(

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bastzoo.errors import DataError
-from bastzoo.models.audio import SoundFile, ears_of, raw_blocks, resampled
-from bastzoo.models.windows import Ears, at_reference, levels, windows
+from bastzoo.models.listening.audio import SoundFile, ears_of, raw_blocks, resampled
+from bastzoo.models.listening.windows import Ears, at_reference, levels, windows
 
 RNG = np.random.default_rng(0)
 

@@ -11,14 +11,15 @@ import pytest
 import torch
 
 from bastzoo.errors import SetupError
-from bastzoo.models import export
-from bastzoo.models.export import OPSET, export_onnx, export_torch, quantize
+from bastzoo.models.exporting import export
+from bastzoo.models.exporting.export import OPSET, export_onnx, export_torch
+from bastzoo.models.exporting.quantization import quantize_onnx
 from bastzoo.ops.selective_scan.doubling import selective_scan
 from bastzoo.ops.selective_scan.reference import selective_scan as reference
 from tests.models.made import made
 
 CLASSES = {"head": {"classes": ["voice", "bell"]}}
-CASES: list[dict[str, Any]] = [
+CASES: list[Any] = [
     {"backbone": "conv", "integration": "CONCAT", "frontend": "binaural", "head": "vmf-azimuth"},
     {
         "backbone": "mamba",
@@ -27,8 +28,14 @@ CASES: list[dict[str, Any]] = [
         "head": "azimuth+elevation+class",
         "parameters": CLASSES,
     },
-    {"backbone": "vanilla", "head": "multi", "parameters": CLASSES},
-    {"backbone": "swin-stem", "frontend": "mel", "integration": "ADD", "head": "vmf"},
+    # A translation takes ten seconds and more; the suite has one for the scan and one for convolutions.
+    *(
+        pytest.param(choices, marks=pytest.mark.soak)
+        for choices in (
+            {"backbone": "vanilla", "head": "multi", "parameters": CLASSES},
+            {"backbone": "swin-stem", "frontend": "mel", "integration": "ADD", "head": "vmf"},
+        )
+    ),
 ]
 
 
@@ -66,8 +73,13 @@ def test_torch_runs_its_own_program_and_int8_stays_near(tmp_path: Path) -> None:
     torch.testing.assert_close(found["vector"], outputs["vector"], atol=1e-5, rtol=0)
     assert json.loads(extra["bastzoo.json"])["outputs"] == list(names)
     export_onnx(localizer, tmp_path / "model.onnx")
-    quantize(tmp_path / "model.onnx", tmp_path / "int8.onnx")
+    cost = quantize_onnx(tmp_path / "model.onnx", tmp_path / "int8.onnx")
     session = ort.InferenceSession(tmp_path / "int8.onnx")
+    facts = session.get_modelmeta().custom_metadata_map
+    assert facts["bastzoo.model"] == localizer.record.name
+    assert cost is not None
+    assert json.loads(facts["bastzoo.int8"]) == cost.model_dump()
+    assert 0 < abs(cost.ad_int8 - cost.ad_float32) < 20
     vector = dict(zip(names, session.run(None, {"clips": clips.numpy()}), strict=True))["vector"]
     turned = np.degrees(np.angle((vector @ [1, 1j]) / (outputs["vector"].numpy() @ [1, 1j])))
     assert 0 < np.abs(turned).max() < 20

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import bastzoo as bz
-from bastzoo.models.hub import push
-from bastzoo.models.package import write_package
+from bastzoo.models.sharing.hub import push
+from bastzoo.models.sharing.package import write_package
 from tests.cli.command import bastzoo
 from tests.models.made import made
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 import bastzoo as bz
 from bastzoo.errors import BastzooError, SetupError
 from bastzoo.models.localizer import Localizer, Prediction
-from bastzoo.models.package import write_package
+from bastzoo.models.sharing.package import write_package
 from tests.models.made import made
 
 SOUND = np.random.default_rng(0).normal(size=(2, 8_000)) * 0.1

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bastzoo.experiment import Combination, Preset, ResolvedComponent, load_preset, resolve
+from bastzoo.experiment import Combination, ResolvedComponent, resolve
 from bastzoo.plugins import default_registry
+from bastzoo.presets import Preset, load_preset
 from bastzoo.records.record import (
     BaselineExperiment,
     Cost,

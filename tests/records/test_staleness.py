@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bastzoo.bench.workbench import Workbench
 from bastzoo.conditions import Condition, DataSource
-from bastzoo.experiment import Combination, Experiment, load_preset
+from bastzoo.experiment import Combination, Experiment
+from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
+from bastzoo.presets import load_preset
 from bastzoo.records.record import RunRecord
 from bastzoo.records.staleness import Present
 from tests.records.made import PROVENANCE, model_record
@@ -23,7 +24,7 @@ def present() -> Present:
 @pytest.fixture(scope="module")
 def fresh() -> Experiment:
     workbench = Workbench(default_registry(), device="cpu")
-    return workbench.experiment(
+    return workbench.resolver.experiment(
         COMBINATION, preset=load_preset("quick"), environment="RI02", seed=3
     )
 
@@ -42,7 +43,7 @@ def test_what_the_workbench_would_run_now_is_fresh(present: Present, fresh: Expe
 def test_noise_and_the_family_of_heads_are_data_too(present: Present) -> None:
     workbench = Workbench(default_registry(), device="cpu")
     heard = Condition(listeners=(0, 3), snr_db=(10.0,))
-    experiment = workbench.experiment(
+    experiment = workbench.resolver.experiment(
         COMBINATION, preset=load_preset("quick"), environment="RI", seed=0, condition=heard
     )
     assert reason(present, experiment) == ""

@@ -13,10 +13,17 @@ import numpy as np
 import pytest
 
 from bastzoo.errors import ClaimLostError, FolderError, RecordError
-from bastzoo.reading import MEBIBYTE, array_shapes, opened, read_arrays, read_bytes, read_text
+from bastzoo.limits.reading import (
+    MEBIBYTE,
+    array_shapes,
+    opened,
+    read_arrays,
+    read_bytes,
+    read_text,
+)
+from bastzoo.limits.writing import new_folder
 from bastzoo.records.claims import Claims, Holder
 from bastzoo.records.store import RECORD_FILE, RunStore, is_key
-from bastzoo.writing import new_folder
 from tests.records.made import model_record
 
 KEY = "0123456789abcdef"

@@ -72,7 +72,7 @@ def test_the_grid_is_complete_when_a_node_is_killed(tiny_preset: Path, tmp_path:
 
 LISTENING = """
 import psutil
-from bastzoo.bench.executors.ray import _connect, stay_here
+from bastzoo.harness.executors.ray import _connect, stay_here
 
 stay_here(None)
 _connect(None)

@@ -347,7 +347,7 @@ def mute():
 
     import torch
 
-    from bastzoo.models.package import write_package
+    from bastzoo.models.sharing.package import write_package
     from tests.models.made import made
 
     localizer = made()

@@ -19,6 +19,7 @@ import numpy as np
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
 from bastzoo.acoustics.listeners.listener import KEMAR_DB, LEAD, TAPS, Listener
+from bastzoo.acoustics.rooms.file import Responses
 from bastzoo.acoustics.sofa.ears import channel_0_is_left, check_responses, onsets
 from bastzoo.directions import azimuth_of, direction_from_angles
 from bastzoo.errors import DataError, SetupError, tellable
@@ -119,19 +120,6 @@ def read_room(
 
         found = from_sofa(path)
     return _room(name, found, azimuths, listener or found.listener)
-
-
-@dataclass(frozen=True)
-class Responses:
-    """What a file gives: `told` its name, `directions` [A, 3], `responses` [A, 2, N] at `rate` Hz."""
-
-    told: str
-    directions: np.ndarray
-    responses: np.ndarray
-    rate: float
-    right_first: bool = False
-    listener: str = ""
-    notes: tuple[str, ...] = ()
 
 
 def _from_folder(folder: Path, azimuth_in_name: str) -> Responses:

@@ -15,8 +15,8 @@ import numpy as np
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
 from bastzoo.acoustics.listeners.listener import Listener
-from bastzoo.cores import available_cores
 from bastzoo.errors import DataError
+from bastzoo.limits.cores import available_cores
 
 SPEED_OF_SOUND = 343.0
 """m/s, in air of 20 degrees Celsius."""

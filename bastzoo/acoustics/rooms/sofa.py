@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bastzoo.acoustics.rooms.measured import Responses
+from bastzoo.acoustics.rooms.file import Responses
 from bastzoo.acoustics.sofa.file import SofaFile
 from bastzoo.acoustics.sofa.positions import right_ear_first, sampling_rate, vectors_of
 from bastzoo.errors import DataError

@@ -18,12 +18,11 @@ import numpy as np
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
 from bastzoo.acoustics.draws import Draw
+from bastzoo.acoustics.sounds import SPLITS, Split
 from bastzoo.acoustics.sounds.corpus import STEPS, Corpus, levelled
 from bastzoo.errors import DataError, SetupError
 
 SUFFIXES = (".wav", ".flac", ".ogg")
-
-SPLITS = ("train", "validation", "test")
 
 CLASS_OF_LOOSE_FILES = "sound"
 """The class of files that lie in no sub-folder."""
@@ -76,8 +75,8 @@ class _Findings:
 
 
 def read_sound_folder(
-    root: str | Path, counts: Mapping[str, int], *, seed: int = 0
-) -> dict[str, Corpus]:
+    root: str | Path, counts: Mapping[Split, int], *, seed: int = 0
+) -> dict[Split, Corpus]:
     """The sounds of a folder for each of the splits train, validation and test.
 
     `counts` says how many sounds a split has at most. WAV, FLAC and OGG files of any rate from 4 kHz,
@@ -114,8 +113,8 @@ def read_sound_folder(
 def _notes(
     root: Path,
     files: int,
-    counts: Mapping[str, int],
-    found: Mapping[str, Corpus],
+    counts: Mapping[Split, int],
+    found: Mapping[Split, Corpus],
     findings: _Findings,
 ) -> tuple[str, ...]:
     """What was read and left out, and which splits have less than was asked for; else nothing."""

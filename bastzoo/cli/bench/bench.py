@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +15,7 @@ from bastzoo.cli.options import (
     as_json,
     check_tasks,
     checkpoint_option,
+    no_color,
     pretrained_option,
     task_options,
     training_options,
@@ -24,13 +24,12 @@ from bastzoo.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from bastzoo.bench.jobs import Job, Outcome
-    from bastzoo.bench.tracks import Track
-    from bastzoo.bench.workbench import Workbench
     from bastzoo.cli.terminal.grid_display import GridDisplay
     from bastzoo.conditions import Condition
-    from bastzoo.experiment import Combination, Experiment, Preset, Tasks
-    from bastzoo.records.record import RunRecord, TrackRecord
+    from bastzoo.experiment import Tasks
+    from bastzoo.harness.grid.run import Results
+    from bastzoo.harness.jobs import Job, Outcome
+    from bastzoo.records.record import RunRecord
     from bastzoo.records.store import RunStore
 
 
@@ -87,6 +86,7 @@ def _axis(name: str, parameter: str, text: str) -> Callable[[Command], Command]:
 @where_and_how
 @click.option("--dry-run", is_flag=True, help="Print the plan and run nothing.")
 @as_json
+@no_color
 @click.pass_context
 def bench(
     context: click.Context,
@@ -118,11 +118,9 @@ def bench(
     Example: bastzoo bench --backbone mamba --integ SUB
     """
     # What can be refused is refused before torch is imported.
-    from bastzoo.bench.grid import axes_of, combinations, is_all
-    from bastzoo.bench.tracks import check_track, find_track, plain_track, with_conditions
-    from bastzoo.cli.terminal.progress import warn
+    from bastzoo.cli.terminal.progress import say, warn
     from bastzoo.cli.terminal.results import print_plan, print_records
-    from bastzoo.experiment import load_preset
+    from bastzoo.harness.grid.asked import grid_of
     from bastzoo.plugins import default_registry
     from bastzoo.records.store import RunStore
 
@@ -130,31 +128,29 @@ def bench(
     registry = default_registry()
     where = registry.get("executor", executor)
     where.require()
-    named = [find_track(name, registry) for name in dict.fromkeys(tracks)]
-    grids: list[_Grid] = []
-    for track in named or [plain_track()]:
-        check_track(track, heard.source)
-        axes = axes_of(
-            chosen, registry, layout=heard.source.layout, usual_head=_usual_head(track, tasks)
-        )
-        check_tasks(tasks, axes["head"], registry)
-        several = any(is_all(chosen[kind]) for kind in ("head", "loss", "backbone", "frontend"))
-        grid = combinations(axes, registry, skip_misfits=several)
-        track = with_conditions(track, conditions)
-        grids.append((track, track.environments or axes["environment"], grid))
-    values = load_preset(preset)
-    values.check_parameters(registry)
-    if pretrained:
-        backbones = {c.backbone for _, _, grid in grids for c in grid}
-        values = values.with_pretrained([registry.get("backbone", n) for n in sorted(backbones)])
+    grid = grid_of(
+        chosen,
+        registry=registry,
+        source=heard.source,
+        tracks=tracks,
+        conditions=conditions,
+        preset=preset,
+        pretrained=pretrained,
+        seeds=seeds,
+        tasks=tasks,
+        usual_head=usual_head(tasks),
+    )
+    check_tasks(tasks, grid.heads, registry)
     store = RunStore(out)
     if not dry_run:
         store.prepare()
 
-    from bastzoo.bench.jobs import Bench, Settings
-    from bastzoo.bench.stopping import Stopping
-    from bastzoo.bench.workbench import Workbench
+    from bastzoo.cli.terminal.boards import is_shown, print_boards
     from bastzoo.cli.terminal.grid_display import GridDisplay
+    from bastzoo.harness.grid.run import GridRun
+    from bastzoo.harness.jobs import Settings
+    from bastzoo.harness.stopping import Stopping
+    from bastzoo.harness.workbench import Workbench
 
     settings = Settings(
         out=out,
@@ -164,161 +160,33 @@ def bench(
         **heard.settings(),
     )
     workbench = Workbench(registry, device=device, precision=precision, **heard.workbench_options())
-    experiments = _experiments(grids, bool(named), seeds, values, workbench, tasks)
-    warn(one for found, _ in experiments.values() for one in workbench.task_warnings(found))
+    run = GridRun(grid, workbench=workbench, store=store, say=say)
+    warn(run.warnings())
     if dry_run:
-        listed = [experiment for experiment, _ in experiments.values()]
+        listed = list(run.experiments.values())
         print_plan(listed, workbench=workbench, store=store, as_json=json_)
         return
-    baselines = dict(_baselines(grids, bool(named), values, workbench))
-    rows, results = _rows(baselines, experiments, rerun, store)
+    rows = run.jobs(rerun)
     titles = {row.key: _title(row, rows) for row in rows}
     runner = where.build(jobs=jobs, address=address)
     with Stopping() as stopping, GridDisplay(titles) as display:
-        here = Bench(
-            settings,
-            registry=registry,
-            workbench=workbench,
-            watch=display.watch,
-            stopping=stopping,
-        )
         try:
-            for outcome in runner.run(
-                rows, settings, watch=display.watch, stopping=stopping, here=here
+            for outcome in run.perform(
+                rows, runner, settings, stopping=stopping, watch=display.watch
             ):
-                _take(outcome, results, display)
+                _show(outcome, display)
         finally:  # an interrupt or a full disk in the tenth run does not take the table of nine away
-            tables = _write_leaderboards(results, named, store)
+            boards = run.write_leaderboards()
+    results = run.results
     if json_:
         print_records(results.records, results.on_tracks)
-    elif tables:
-        click.echo("\n".join(tables))
-    _summary(results, rows, bool(tables), store, time.perf_counter() - started)
+    elif boards.texts and is_shown():
+        print_boards(boards.sections)
+    elif boards.texts:
+        click.echo("\n".join(boards.texts))
+    _summary(results, rows, bool(boards.texts), store, time.perf_counter() - started)
     if results.failed or results.faults:
         context.exit(2)
-
-
-_Grid = tuple["Track", tuple[str, ...], list["Combination"]]
-
-
-@dataclass
-class _Results:
-    """What came of the rows so far; `faults` counts what could not be read or tested."""
-
-    records: list[RunRecord] = field(default_factory=list)
-    on_tracks: list[TrackRecord] = field(default_factory=list)
-    stale: int = 0
-    faults: int = 0
-
-    @property
-    def failed(self) -> list[RunRecord]:
-        """Records of runs that failed, now or before."""
-        return [record for record in self.records if record.status == "failed"]
-
-
-def _usual_head(track: Track, tasks: Tasks | None) -> str:
-    """The head that a track needs; where it needs none, that of the tasks."""
-    return usual_head(tasks) if track.head == "azimuth" else track.head
-
-
-def _experiments(
-    grids: list[_Grid],
-    tested: bool,
-    seeds: int,
-    preset: Preset,
-    workbench: Workbench,
-    tasks: Tasks | None,
-) -> dict[str, tuple[Experiment, tuple[str, ...]]]:
-    """Every experiment of the grids by key, with the tracks that its run is tested on."""
-    found: dict[str, tuple[Experiment, tuple[str, ...]]] = {}
-    for track, environments, grid in grids:
-        for condition in track.conditions:
-            for environment in environments:
-                for combination in grid:
-                    for seed in range(seeds):
-                        experiment = workbench.experiment(
-                            combination,
-                            preset=preset,
-                            environment=environment,
-                            seed=seed,
-                            condition=condition,
-                            tasks=tasks,
-                        )
-                        _, before = found.get(experiment.key, (experiment, ()))
-                        found[experiment.key] = experiment, (*before, *[track.name] * tested)
-    return found
-
-
-def _baselines(
-    grids: list[_Grid], tested: bool, preset: Preset, workbench: Workbench
-) -> Iterator[tuple[str, Job]]:
-    from bastzoo.bench.jobs import Job
-    from bastzoo.bench.runner import baseline_experiment
-    from bastzoo.cli.terminal.progress import say
-
-    if workbench.source.layout == "csv":
-        say("Baselines are left out: they need clips, and a CSV index holds spectrograms.")
-        return
-    if any(
-        max(condition.sources) > 1
-        for track, _, _ in grids
-        for condition in (*track.conditions, *(case.condition for case in track.cases))
-    ):
-        say("Baselines are left out: they answer one source, and clips have several.")
-        return
-    asked: dict[str, list[str]] = {}
-    for name in workbench.registry.names("baseline"):
-        available = workbench.registry.get("baseline", name).availability()
-        if not available.ok:
-            say(f"The baseline {name!r} is left out: it {available.reason or 'cannot run here'}.")
-            continue
-        for track, environments, _ in grids:
-            for environment in environments:
-                for condition in track.conditions:
-                    found = baseline_experiment(
-                        name,
-                        workbench=workbench,
-                        preset=preset,
-                        environment=environment,
-                        condition=condition,
-                    )
-                    asked.setdefault(found.key, []).extend([track.name] * tested)
-                    yield found.key, Job(baseline=found, tracks=tuple(asked[found.key]))
-
-
-def _rows(
-    baselines: dict[str, Job],
-    experiments: dict[str, tuple[Experiment, tuple[str, ...]]],
-    rerun: str,
-    store: RunStore,
-) -> tuple[list[Job], _Results]:
-    """The jobs of a grid. A row that is stale is left out unless it is to be run again."""
-    from bastzoo.bench.jobs import Job
-    from bastzoo.cli.terminal.progress import say
-
-    results = _Results()
-    statuses, identities = _known(store)
-
-    def again(key: str) -> bool:
-        return rerun == "all" or (rerun == "failed" and statuses.get(key) == "failed")
-
-    jobs = [job.model_copy(update={"again": again(key)}) for key, job in baselines.items()]
-    for key, (experiment, tracks) in experiments.items():
-        is_stale = key not in statuses and experiment.identity in identities
-        if is_stale and rerun not in ("stale", "all"):
-            results.stale += 1
-            say(f"{experiment}: stale. Its record is of other code, preset or data than now.")
-            continue
-        jobs.append(Job(experiment=experiment, tracks=tracks, again=again(key)))
-    return jobs, results
-
-
-def _known(store: RunStore) -> tuple[dict[str, str], set[str]]:
-    """Status of every record by key, and what finished records are records of."""
-    records, _ = store.records()  # one that cannot be read is named when its turn comes
-    statuses: dict[str, str] = {record.key: record.status for record in records}
-    done = {r.experiment.identity for r in records if r.experiment and r.status == "finished"}
-    return statuses, done
 
 
 def _title(job: Job, jobs: list[Job]) -> str:
@@ -328,15 +196,12 @@ def _title(job: Job, jobs: list[Job]) -> str:
     return f"[{models.index(job.key) + 1}/{len(models)}] {job}"
 
 
-def _take(outcome: Outcome, results: _Results, display: GridDisplay) -> None:
-    """Put what came of a job into the results, and say it."""
-    results.faults += len(outcome.faults)
+def _show(outcome: Outcome, display: GridDisplay) -> None:
+    """Say what came of a job."""
     record = outcome.record
     if record is None:
         display.ended(outcome.key, f"left out. {' '.join(outcome.faults)}", failed=True)
         return
-    results.records.append(record)
-    results.on_tracks += outcome.on_tracks
     done = outcome.status == "done"
     failed = record.status == "failed"
     line = f"{'done before, ' if done else ''}{_words(record)}"
@@ -353,7 +218,7 @@ def _take(outcome: Outcome, results: _Results, display: GridDisplay) -> None:
 
 
 def _summary(
-    results: _Results, rows: list[Job], has_tables: bool, store: RunStore, seconds: float
+    results: Results, rows: list[Job], has_tables: bool, store: RunStore, seconds: float
 ) -> None:
     from bastzoo.cli.terminal.progress import say
 
@@ -367,30 +232,9 @@ def _summary(
         say("--rerun failed runs those that failed again.")
     if results.stale:
         say(
-            f"{results.stale} rows are left out: their records are stale (of other code, preset or "
+            f"{len(results.stale)} rows are left out: their records are stale (of other code, preset or "
             "data). --rerun stale runs them again; `bastzoo runs list --status stale` says why."
         )
-
-
-def _write_leaderboards(results: _Results, tracks: list[Track], store: RunStore) -> list[str]:
-    """Write the tables of the finished runs and return them; none when no model has finished."""
-    from bastzoo.boards.runs import render_leaderboard
-    from bastzoo.boards.tracks import render_track
-    from bastzoo.records.store import write_text
-
-    tables = {}
-    if tracks:
-        for track in tracks:
-            found = [record for record in results.on_tracks if record.track == track.name]
-            if any(record.experiment for record in found):
-                tables[f"leaderboard-{track.name}.md"] = render_track(found, track.question)
-    else:
-        finished = [record for record in results.records if record.status == "finished"]
-        if any(record.experiment for record in finished):
-            tables["leaderboard.md"] = render_leaderboard(finished)
-    for name, table in tables.items():
-        write_text(store.folder / name, table)
-    return list(tables.values())
 
 
 def _words(record: RunRecord) -> str:

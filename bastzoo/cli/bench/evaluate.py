@@ -13,12 +13,10 @@ from bastzoo.cli.data_options import is_file
 from bastzoo.cli.options import TRACK_NAMES, as_json
 
 if TYPE_CHECKING:
-    from bastzoo.bench.tracks import Track
-    from bastzoo.bench.workbench import Workbench
     from bastzoo.conditions import DataSource
-    from bastzoo.experiment import DataSize
-    from bastzoo.records.store import RunStore
-    from bastzoo.registry import Registry
+    from bastzoo.harness.tracks import Track
+    from bastzoo.harness.workbench import Workbench
+    from bastzoo.presets import DataSize
 
 
 @click.command()
@@ -93,15 +91,16 @@ def evaluate(
     Examples: bastzoo evaluate mamba-SUB-MIX-SP --env RI02 --track snr; bastzoo evaluate
     mamba-SUB-MIX-SP --listener my_head.sofa --sounds my_sounds/
     """
-    from bastzoo.bench.tracks import check_track, environment_track, find_track
     from bastzoo.cli.terminal.progress import ConversionProgress, say
     from bastzoo.cli.terminal.results import print_tracks
     from bastzoo.experiment import Experiment
+    from bastzoo.harness.tracks import check_track, environment_track, find_track
+    from bastzoo.models.loading import run_folder
     from bastzoo.plugins import default_registry
     from bastzoo.records.store import RECORD_FILE, RunStore, read_record
 
     registry = default_registry()
-    path = _run_of(run, RunStore(out), registry)
+    path = run_folder(run, RunStore(out), registry)
     record = read_record(path / RECORD_FILE)
     tested = record.tested
     listeners = ((hrtf,) if hrtf else ()) + listeners
@@ -129,8 +128,8 @@ def evaluate(
         check_track(track, tested.source)
     chosen = [replace(track, name=f"{track.name}{words}") for track in chosen]
 
-    from bastzoo.bench.track_run import track_run
-    from bastzoo.bench.workbench import Workbench
+    from bastzoo.harness.track_run import track_runs
+    from bastzoo.harness.workbench import Workbench
 
     workbench = Workbench(
         registry,
@@ -144,31 +143,14 @@ def evaluate(
     for sentence in _said(workbench, chosen, tested.environment, size):
         say(sentence)
     store = RunStore(path.parent)
-    results = []
-    for track in chosen:
-        several = len(track.cases) > 1
-        found = track_run(
-            record,
-            track,
-            workbench=workbench,
-            store=store,
-            fitted_on=workbench
-            if heard == tested.source
-            else _as_trained(workbench, tested.source),
-            observer=(lambda label: say(f"Testing {label} ...")) if several else lambda _: None,
-        )
-        results.append(found)
+    results = track_runs(
+        record,
+        chosen,
+        workbench=workbench,
+        store=store,
+        observer=lambda label: say(f"Testing {label} ..."),
+    )
     print_tracks(path.name, results, as_json=json_)
-
-
-def _run_of(reference: str, store: RunStore, registry: Registry) -> Path:
-    """The folder of a run, or of what becomes one: a model by name, a package, a checkpoint of BAST."""
-    if store.matching(reference):
-        return store.find(reference)
-    from bastzoo.models.adoption import adopt
-    from bastzoo.models.loading import load_localizer
-
-    return adopt(load_localizer(reference, registry=registry, out=store.folder), store)
 
 
 def _heard(
@@ -185,40 +167,21 @@ def _heard(
         raise click.UsageError(
             "--listener and --sounds are for runs on rendered clips; this one heard recordings."
         )
-    changed: dict[str, Any] = {}
-    if listeners:
-        # Nothing is left of those that trained: results of several runs can be ranked together.
-        changed = {"hrtf": None, "listeners": listeners, "test_listeners": ()}
-        changed |= {"hrtf_directions": "interpolated", "azimuth_direction": azimuths}
-    if sounds:
-        changed["sounds"] = sounds
     parts = [f" with {', '.join(listeners)}"] if listeners else []
     parts += [f" on {sounds}"] if sounds else []
-    return source.model_copy(update=changed), "".join(parts)
-
-
-def _as_trained(workbench: Workbench, source: DataSource) -> Workbench:
-    """A workbench that hears what the run heard: what its method was fitted on."""
-    from bastzoo.bench.workbench import Workbench
-
-    return Workbench(
-        workbench.registry,
-        device=workbench.device.type,
-        precision=workbench.precision,
-        source=source,
-    )
+    return source.heard_by(listeners, azimuths=azimuths, sounds=sounds), "".join(parts)
 
 
 def _said(
     workbench: Workbench, tracks: Sequence[Track], environment: str, size: DataSize
 ) -> Iterator[str]:
     """What is unusual about those who listen in the tests, each once."""
-    if workbench.source.layout != "rendered":
+    if workbench.data.source.layout != "rendered":
         return
     told = set()
     for case in (case for track in tracks for case in track.cases):
-        rooms = workbench.environment(case.environment or environment)
-        for sentence in workbench.listeners.notes(rooms, "test", size):
+        rooms = workbench.data.environment(case.environment or environment)
+        for sentence in workbench.data.listeners.notes(rooms, "test", size):
             if sentence not in told:
                 told.add(sentence)
                 yield sentence

@@ -76,13 +76,14 @@ def train(
     On several GPUs: accelerate launch -m bastzoo train ...
     """
     # What can be refused is refused before torch is imported.
-    from bastzoo.bench.grid import READY_MADE, axis, check_frontends
     from bastzoo.cli.terminal.grid_display import GridDisplay
     from bastzoo.cli.terminal.progress import say, warn
     from bastzoo.cli.terminal.results import print_run
     from bastzoo.errors import RecordError
-    from bastzoo.experiment import Combination, load_preset
+    from bastzoo.experiment import Combination
+    from bastzoo.harness.grid.axes import READY_MADE, axis, check_frontends
     from bastzoo.plugins import default_registry
+    from bastzoo.presets import load_preset
     from bastzoo.records.store import RunStore
 
     registry = default_registry()
@@ -107,17 +108,17 @@ def train(
     store = RunStore(out)
     store.prepare()
 
-    from bastzoo.bench.jobs import Bench, Job, Settings
-    from bastzoo.bench.stopping import Stopping
-    from bastzoo.bench.workbench import Workbench
+    from bastzoo.harness.jobs import Bench, Job, Settings
+    from bastzoo.harness.stopping import Stopping
+    from bastzoo.harness.workbench import Workbench
 
     workbench = Workbench(registry, device=device, precision=precision, **heard.workbench_options())
     condition = conditions[0] if conditions else None
     if recipe["epochs"]:
-        values = workbench.with_epochs(
+        values = workbench.resolver.with_epochs(
             recipe["epochs"], combination, values, environment, condition
         )
-    experiment = workbench.experiment(
+    experiment = workbench.resolver.experiment(
         combination,
         preset=values,
         environment=environment,
@@ -125,7 +126,7 @@ def train(
         condition=condition,
         tasks=tasks,
     )
-    warn(workbench.task_warnings(experiment))
+    warn(workbench.resolver.task_warnings(experiment))
     settings = Settings(
         out=out,
         device=device,
@@ -138,7 +139,9 @@ def train(
             settings,
             registry=registry,
             workbench=workbench,
-            watch=display.watch if workbench.accelerator.is_main_process else lambda *_: None,
+            watch=display.watch
+            if workbench.session.accelerator.is_main_process
+            else lambda *_: None,
             stopping=stopping,
         )
         failed_before = store.get(experiment.key)
@@ -147,7 +150,9 @@ def train(
     record = outcome.record
     if record is None:
         raise RecordError(" ".join(outcome.faults))
-    if not workbench.accelerator.is_main_process:  # one of several processes of this training
+    if (
+        not workbench.session.accelerator.is_main_process
+    ):  # one of several processes of this training
         return
     if outcome.status == "done":
         say(f"This run is finished already: {store.path(experiment.key)}")

@@ -17,9 +17,10 @@ from bastzoo.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from bastzoo.bench.tuning import Trial, Tuning
     from bastzoo.conditions import Condition
-    from bastzoo.experiment import Experiment, Recipe
+    from bastzoo.experiment import Experiment
+    from bastzoo.harness.tuning import Trial, Tuning
+    from bastzoo.presets import Recipe
 
 
 @click.command()
@@ -75,10 +76,11 @@ def tune(
     Example: bastzoo tune --backbone mamba --integ SUB --trials 20, then
     bastzoo bench --backbone mamba --integ SUB --preset FILE
     """
-    from bastzoo.bench.grid import READY_MADE, axis, check_frontends
     from bastzoo.errors import SetupError
-    from bastzoo.experiment import Combination, load_preset
+    from bastzoo.experiment import Combination
+    from bastzoo.harness.grid.axes import READY_MADE, axis, check_frontends
     from bastzoo.plugins import default_registry
+    from bastzoo.presets import load_preset
     from bastzoo.records.store import RunStore
 
     registry = default_registry()
@@ -98,19 +100,19 @@ def tune(
     store = RunStore(out)
     store.prepare()
     try:
-        from bastzoo.bench.tuning import Tuning
+        from bastzoo.harness.tuning import Tuning
     except ModuleNotFoundError as error:
         if error.name not in ("optuna", "tomli_w"):
             raise
         raise SetupError(
             f"`bastzoo tune` needs {error.name}: pip install 'bastzoo[tune]'."
         ) from error
-    from bastzoo.bench.stopping import Stopping
-    from bastzoo.bench.workbench import Workbench
     from bastzoo.cli.terminal.progress import TrainingProgress, say
+    from bastzoo.harness.stopping import Stopping
+    from bastzoo.harness.workbench import Workbench
 
     workbench = Workbench(registry, device=device, precision=precision, **heard.workbench_options())
-    experiment = workbench.experiment(
+    experiment = workbench.resolver.experiment(
         combination,
         preset=values,
         environment=environment,

@@ -69,11 +69,11 @@ def _named(reference: str, store: RunStore, this_seed: bool) -> RunRecord:
 
     Raises RecordError when it fits none, or several that differ in more.
     """
-    from bastzoo.boards.comparison import all_seeds
+    from bastzoo.boards.comparison import one_row
     from bastzoo.records.store import RECORD_FILE, read_record
 
     records = [read_record(path / RECORD_FILE) for path in store.matching(reference)]
-    if records and not this_seed and len(all_seeds(records[0], records)) == len(records):
+    if records and not this_seed and one_row(records):
         return records[0]
     return read_record(store.find(reference) / RECORD_FILE)
 

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bastzoo.cli.options import no_color
+
 if TYPE_CHECKING:
-    from bastzoo.boards.columns import Layout
+    from bastzoo.boards.columns import ColumnChoice
+    from bastzoo.boards.formats import Section
     from bastzoo.records.record import TrackRecord
 
 _SUFFIXES = {".csv": "csv", ".json": "json", ".tex": "latex"}
 
 
 @click.command()
-@click.argument("runs", default="runs")
+@click.argument("runs", nargs=-1, metavar="[RUNS]...")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
 @click.option(
     "--track",
@@ -44,51 +47,77 @@ _SUFFIXES = {".csv": "csv", ".json": "json", ".tex": "latex"}
 @click.option(
     "--check", is_flag=True, help="Exit with 1 when --out does not follow from the records."
 )
+@click.option(
+    "--html",
+    "site",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="SITE",
+    help="Write all boards as pages into a folder; open its index.html. Takes several folders RUNS.",
+)
+@no_color
 @click.pass_context
 def leaderboard(
     context: click.Context,
-    runs: str,
+    runs: tuple[str, ...],
     out: Path | None,
     tracks: tuple[str, ...],
     form: str | None,
     columns: str | None,
     sort: str | None,
     check: bool,
+    site: Path | None,
 ) -> None:
     """Write the leaderboard of the records in the folder RUNS (default: runs).
 
-    RUNS holds run folders, or record files (*.json) as kept under leaderboards/records/.
+    RUNS holds run folders, or record files (*.json) as kept under leaderboards/records/. On a terminal
+    the table fits the width; a file or a pipe gets all of it.
 
     Columns: rank, model, loss, integration, ad, seeds, seed-sd, median, p90, mse, acc5, acc10, acc20,
     lateral, front-back, left-right, folded-ad, hemifield-gap, elevation, calibration, radius,
     parameters, macs, latency, trained, environment, head, frontend, sharing, backbone, key. All but
     latency and trained are the same in every repetition of the same experiments.
     """
-    from bastzoo.boards.columns import Layout
+    from bastzoo.boards.columns import ColumnChoice
+    from bastzoo.cli.terminal.boards import is_shown, print_boards
     from bastzoo.cli.terminal.progress import say
     from bastzoo.errors import SetupError
     from bastzoo.records.store import write_text
 
+    folders = runs or ("runs",)
+    if site is not None:
+        if out or form or columns or sort or check or tracks:
+            raise SetupError(
+                "--html writes every board, with every column; leave other options away."
+            )
+        context.exit(_write_site(site, folders))
+    if len(folders) > 1:
+        raise SetupError(
+            "A table is made of one folder; several make a site, with a board for each: --html SITE."
+        )
     if check and out is None:
         raise SetupError("--check compares a file with its records; name the file with --out.")
-    layout = Layout.of(columns, sort)
+    layout = ColumnChoice.of(columns, sort)
     everything = any(name.lower() == "all" for name in tracks)
-    if tracks and not everything and layout != Layout():
+    if tracks and not everything and layout != ColumnChoice():
         raise SetupError(
             "The columns of a track's tables are its cases; leave --columns and --sort away, or use "
             "--format csv, which has all figures."
         )
     form = form or _SUFFIXES.get(out.suffix.lower() if out else "", "md")
-    text, count, faults = _document(runs, tracks, form, layout)
+    text, sections, count, faults = _document(folders[0], tracks, form, layout)
     for fault in faults:
         say(fault)
-    if out is None:
+    if out is None and form == "md" and columns is None and is_shown():
+        print_boards(sections)
+    elif out is None:
         click.echo(text, nl=False)
     elif not check:
         write_text(out, text)
         say(f"Wrote {out}")
     elif not out.is_file() or out.read_bytes() != text.encode():
-        say(f"{out} does not follow from the records in {runs!r}; make it again without --check.")
+        say(
+            f"{out} does not follow from the records in {folders[0]!r}; make it again without --check."
+        )
         context.exit(1)
     else:
         say(f"{out} follows from {count} records.")
@@ -96,18 +125,46 @@ def leaderboard(
         context.exit(2)
 
 
+def _write_site(site: Path, folders: Sequence[str]) -> int:
+    """Write the pages of all boards; 2 when some record could not be shown, as for a table."""
+    from bastzoo.cli.terminal.progress import say
+    from bastzoo.errors import RecordError
+    from bastzoo.harness.tracks import question_of
+    from bastzoo.records.store import read_track_records
+    from bastzoo.site.pages import write_site
+
+    paths = [Path(folder) for folder in folders]
+    for path in paths:
+        if not path.is_dir():
+            raise RecordError(
+                f"There is no folder {str(path)!r}; `bastzoo bench` writes its runs into one."
+            )
+    questions: dict[str, str] = {}
+    for path in paths:
+        found, _ = read_track_records(path)
+        for name in {record.track for record in found}:
+            questions[name] = question_of(name, [r for r in found if r.track == name])
+    rows, faults = write_site(site, paths, questions)
+    for fault in faults:
+        say(fault)
+    say(f"Wrote {rows} rows; open {site / 'index.html'}")
+    return 2 if faults else 0
+
+
 def _document(
-    runs: str, tracks: Sequence[str], form: str, layout: Layout
-) -> tuple[str, int, list[str]]:
-    """The text, of how many records it is made, and a sentence for each that cannot be read.
+    runs: str, tracks: Sequence[str], form: str, layout: ColumnChoice
+) -> tuple[str, list[Section], int, list[str]]:
+    """The text, what it is made of, from how many records, and a sentence for each that cannot be read.
 
     Raises RecordError when there is nothing to make a table of.
     """
     from bastzoo.boards import runs as main_table
     from bastzoo.boards import tracks as track_tables
-    from bastzoo.boards.formats import FORMATS, Section
+    from bastzoo.boards.formats import FORMATS
+    from bastzoo.cli.terminal.boards import is_shown
     from bastzoo.cli.terminal.progress import say
     from bastzoo.errors import RecordError
+    from bastzoo.harness.tracks import question_of
     from bastzoo.records.store import read_records, read_track_records
 
     everything = any(name.lower() == "all" for name in tracks)
@@ -122,7 +179,7 @@ def _document(
             count += len(finished)
             if form == "md":
                 texts.append(main_table.render_leaderboard(finished, layout=layout))
-            else:
+            if form != "md" or is_shown():
                 sections += main_table.sections(finished, layout)
     if tracks:
         on_tracks, more = read_track_records(Path(runs))
@@ -137,14 +194,15 @@ def _document(
                 raise RecordError(_nothing(runs, name))
             count += len(found)
             if form == "md":
-                texts.append(track_tables.render_track(found, _question(name, found)))
-            else:
+                texts.append(track_tables.render_track(found, question_of(name, found)))
+            if form != "md" or is_shown():
                 sections += track_tables.sections(found)
     if not texts and not sections:
         for fault in faults:
             say(fault)
         raise RecordError(_nothing(runs))
-    return ("\n".join(texts) if form == "md" else FORMATS[form](sections)), count, faults
+    text = "\n".join(texts) if form == "md" else FORMATS[form](sections)
+    return text, sections, count, faults
 
 
 def _names(tracks: Sequence[str], everything: bool, records: Sequence[TrackRecord]) -> list[str]:
@@ -152,7 +210,7 @@ def _names(tracks: Sequence[str], everything: bool, records: Sequence[TrackRecor
 
     Raises CombinationError for a name that neither the records nor bastzoo knows.
     """
-    from bastzoo.bench.tracks import TRACKS, find_track
+    from bastzoo.harness.tracks import TRACKS, find_track
 
     there = {record.track.lower(): record.track for record in records}
     if everything:
@@ -169,16 +227,6 @@ def _names(tracks: Sequence[str], everything: bool, records: Sequence[TrackRecor
 
         names.append(find_track(name, default_registry()).name)
     return list(dict.fromkeys(names))
-
-
-def _question(name: str, records: Sequence[TrackRecord]) -> str:
-    """What a track asks. An environment that is one is known by its only case, without its plugin."""
-    from bastzoo.bench.tracks import TRACKS, environment_track
-
-    if name in TRACKS:
-        return TRACKS[name].question
-    is_environment = all([case.label for case in record.cases] == [name] for record in records)
-    return environment_track(name).question if is_environment else ""
 
 
 def _nothing(runs: str, track: str = "") -> str:

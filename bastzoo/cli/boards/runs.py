@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bastzoo.cli.answers.runs_answers import answers
 from bastzoo.cli.options import Command, as_json
 from bastzoo.errors import tellable
 
@@ -55,10 +56,13 @@ def _filters(command: Command) -> Command:
 
 @click.group()
 def runs() -> None:
-    """List, show, remove and verify runs.
+    """List, show, remove and verify runs, and write what they answered.
 
     The options that choose runs are repeatable: `--env RI01 --env RI02` takes both.
     """
+
+
+runs.add_command(answers)
 
 
 @runs.command("list")
@@ -203,8 +207,9 @@ def verify(
         found, unreadable = _all(store)
     with_record = [one for one in found if one.record is not None and one.path is not None]
 
-    from bastzoo.bench.verification import faults_of, twice
-    from bastzoo.bench.workbench import Workbench
+    from bastzoo.answers.checking import faults_of_answers
+    from bastzoo.harness.verification import faults_of, twice
+    from bastzoo.harness.workbench import Workbench
     from bastzoo.plugins import default_registry
 
     workbench = Workbench(default_registry(), device="cpu", precision="no")
@@ -214,7 +219,10 @@ def verify(
         assert one.record is not None
         assert one.path is not None
         stale = one.status == "stale"
-        faults = list(faults_of(one.record, one.path, workbench=workbench, is_stale=stale))
+        if one.record.answers is not None:
+            faults = list(faults_of_answers(one.record, one.path, workbench=workbench))
+        else:
+            faults = list(faults_of(one.record, one.path, workbench=workbench, is_stale=stale))
         if one.key in doubled:
             faults.append(f"its key is that of several folders: {', '.join(doubled[one.key])}")
         results.append({"run": one.path.name, "status": one.status, "faults": faults})
@@ -309,9 +317,12 @@ def _line(run: Listed) -> list[str]:
 
 def _what(run: Listed) -> str:
     from bastzoo.experiment import Experiment
+    from bastzoo.records.record import AnswersExperiment
 
     if isinstance(run.tested, Experiment):
         return str(run.tested.combination)
+    if isinstance(run.tested, AnswersExperiment):
+        return f"answers of {run.tested.name}"
     return f"baseline {run.tested.component.name}" if run.tested is not None else "-"
 
 

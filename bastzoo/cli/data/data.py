@@ -102,10 +102,10 @@ def render(
 
     Example: bastzoo data render --layout bast --out clips
     """
-    from bastzoo.bench.tracks import training_conditions
     from bastzoo.cli.terminal.progress import CountProgress, say
-    from bastzoo.experiment import load_preset
+    from bastzoo.harness.tracks import training_conditions
     from bastzoo.plugins import default_registry
+    from bastzoo.presets import load_preset
 
     registry = default_registry()
     registry.get("environment", environment).require()
@@ -115,12 +115,13 @@ def render(
         {**condition.model_dump(), "duration_ms": duration, "directions": directions}
     )
 
-    from bastzoo.bench.workbench import Workbench, usual_frontend
     from bastzoo.data.export import write_bast_folder, write_csv_index
-    from bastzoo.data.rendered import RenderedData
+    from bastzoo.data.rendering.clips import RenderedData
+    from bastzoo.harness.workbench import Workbench
+    from bastzoo.harness.workbench.session import usual_frontend
 
     workbench = Workbench(registry, source=heard.source)
-    found = workbench.data(environment, values.data, condition, usual_frontend(registry))
+    found = workbench.data.clips(environment, values.data, condition, usual_frontend(registry))
     assert isinstance(found, RenderedData)
     about = _about(found, condition, environment, preset, heard)
     progress, started = CountProgress("Wrote", "clips"), time.perf_counter()
@@ -134,7 +135,7 @@ def render(
             progress=progress,
         )
     else:
-        module = registry.get("frontend", frontend).build().to(workbench.device)
+        module = registry.get("frontend", frontend).build().to(workbench.session.device)
         written = write_csv_index(found, out, frontend=module, about=about, progress=progress)
     say(f"Wrote {written.clips:,} clips to {out}/ in {time.perf_counter() - started:.0f} s.")
     if written.clipped_samples:
@@ -167,7 +168,7 @@ def _room_names(registry: Any, workbench: Any) -> dict[str, str]:
     names = {}
     for name in registry.names("environment"):
         if registry.get("environment", name).availability().ok:
-            rooms = workbench.environment(name).rooms
+            rooms = workbench.data.environment(name).rooms
             if len(rooms) == 1 and name.upper().startswith("RI"):
                 names[rooms[0].name] = name.upper()
     return names
@@ -186,10 +187,11 @@ def convert(
 
     Example: bastzoo data convert --data clips
     """
-    from bastzoo.bench.grid import READY_MADE, check_frontends
     from bastzoo.cli.terminal.progress import say
-    from bastzoo.experiment import ResolvedComponent, load_preset
+    from bastzoo.experiment import ResolvedComponent
+    from bastzoo.harness.grid.axes import READY_MADE, check_frontends
     from bastzoo.plugins import default_registry
+    from bastzoo.presets import load_preset
 
     layout = heard.source.layout
     if layout == "rendered":
@@ -200,13 +202,13 @@ def convert(
     check_frontends([chosen], layout)
     component = ResolvedComponent.of(registry.get("frontend", chosen), values)
 
-    from bastzoo.bench.workbench import Workbench
     from bastzoo.conditions import Condition
     from bastzoo.data.recorded.dataset import RecordedData
+    from bastzoo.harness.workbench import Workbench
 
     started = time.perf_counter()
     workbench = Workbench(registry, device="cpu", **heard.workbench_options())
-    found = workbench.data(environment, values.data, Condition(), component)
+    found = workbench.data.clips(environment, values.data, Condition(), component)
     assert isinstance(found, RecordedData)
     if verify:
         found.cache.verify()
@@ -237,8 +239,8 @@ def info(name: str | None, preset: str, environment: str | None, heard: Heard, j
     """
     from bastzoo.cli.terminal.output import echo_json
     from bastzoo.cli.terminal.progress import CountProgress
-    from bastzoo.experiment import load_preset
     from bastzoo.plugins import default_registry
+    from bastzoo.presets import load_preset
 
     registry = default_registry()
     values = load_preset(preset)
@@ -259,12 +261,13 @@ def info(name: str | None, preset: str, environment: str | None, heard: Heard, j
         told = [describe_listener(name, azimuths=azimuths) for name in files]
         described = told[0] if len(told) == 1 else dict(zip(files, told, strict=True))
     elif source.layout == "rendered":
-        from bastzoo.bench.workbench import Workbench, usual_frontend
         from bastzoo.conditions import Condition
-        from bastzoo.data.rendered import RenderedData
+        from bastzoo.data.rendering.clips import RenderedData
+        from bastzoo.harness.workbench import Workbench
+        from bastzoo.harness.workbench.session import usual_frontend
 
         workbench = Workbench(registry, device="cpu", source=source)
-        found = workbench.data(
+        found = workbench.data.clips(
             environment or "RI", values.data, Condition(), usual_frontend(registry)
         )
         assert isinstance(found, RenderedData)

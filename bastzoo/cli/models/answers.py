@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bastzoo.cli.terminal.output import table
+from bastzoo.models.listening.segments import UNSURE, Segment, in_words, segments, trusted
 from bastzoo.models.localizer import Prediction
-from bastzoo.models.segments import UNSURE, Segment, in_words, segments, trusted
 
 
 def answer_table(prediction: Prediction, *, every_window: bool) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -32,15 +31,12 @@ def export(model: str, file: Path, format_: str | None, quantize: str | None, ou
     Examples: bastzoo export default ears.onnx; bastzoo export default ears.pt2
     """
     from bastzoo.errors import SetupError
-    from bastzoo.models.export import (
+    from bastzoo.models.exporting.export import (
         OPSET,
-        add_facts,
         check_packages,
         export_onnx,
         export_torch,
-        quantization_cost,
     )
-    from bastzoo.models.export import quantize as quantized
     from bastzoo.models.loading import load_localizer
     from bastzoo.plugins import default_registry
 
@@ -60,10 +56,10 @@ def export(model: str, file: Path, format_: str | None, quantize: str | None, ou
         else:
             names = export_onnx(localizer, aside)
             if quantize:
+                from bastzoo.models.exporting.quantization import quantize_onnx
+
                 smaller = aside.with_suffix(".int8")
-                quantized(aside, smaller)
-                cost = quantization_cost(aside, smaller)
-                add_facts(smaller, {"bastzoo.int8": json.dumps(cost)})
+                cost = quantize_onnx(aside, smaller)
                 smaller.replace(aside)
         size = aside.stat().st_size / 2**20
         aside.replace(file)
@@ -76,6 +72,6 @@ def export(model: str, file: Path, format_: str | None, quantize: str | None, ou
     click.echo(f"  {taken} -> {', '.join(names)}")
     if cost is not None:
         click.echo(
-            f"  mean AD on {cost['clips']} clips ({cost['test']}): {cost['ad_float32']:.2f}° before, "
-            f"{cost['ad_int8']:.2f}° in int8; also in the file's metadata"
+            f"  mean AD on {cost.clips} clips ({cost.test}): {cost.ad_float32:.2f}° before, "
+            f"{cost.ad_int8:.2f}° in int8; also in the file's metadata"
         )

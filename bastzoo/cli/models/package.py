@@ -25,7 +25,7 @@ def package(
     Example: bastzoo package conv-CONCAT-VMF-SP my-ears --half
     """
     from bastzoo.models.loading import load_localizer
-    from bastzoo.models.package import write_package
+    from bastzoo.models.sharing.package import write_package
     from bastzoo.plugins import default_registry
 
     localizer = load_localizer(model, registry=default_registry(), out=out)

@@ -101,7 +101,7 @@ def predict(
     if sum([every_window, rttm, csv_, json_]) > 1:
         raise click.UsageError("--windows, --segments, --csv and --json: give one of them.")
     if plot is not None:
-        from bastzoo.models.picture import check_picture
+        from bastzoo.models.listening.picture import check_picture
 
         if len(files) > 1 or _STDIN in files:
             raise click.UsageError("--plot draws one file; give one.")
@@ -172,7 +172,7 @@ def _answer(
     if how in ("csv", "json"):
         _print_all(answered, how)
     if plot is not None:
-        from bastzoo.models.picture import draw
+        from bastzoo.models.listening.picture import draw
 
         draw(answered[0][1], plot, title=Path(files[0]).name)
         click.echo(f"Drew {plot}.", err=True)
@@ -184,7 +184,7 @@ def _print(
     localizer: Localizer, name: str, prediction: Prediction, how: str, every_window: bool
 ) -> None:
     if how == "segments":
-        from bastzoo.models.segments import segments
+        from bastzoo.models.listening.segments import segments
 
         for segment in segments(prediction):
             click.echo(segment.rttm(Path(name).stem.replace(" ", "_")))
@@ -220,8 +220,8 @@ def _listen(
     import json
 
     from bastzoo.cli.models.answers import live_line
-    from bastzoo.models.audio import raw_blocks
-    from bastzoo.models.windows import Ears
+    from bastzoo.models.listening.audio import raw_blocks
+    from bastzoo.models.listening.windows import Ears
 
     if sys.stdin.isatty():
         raise click.UsageError("- reads raw samples from standard input; pipe some into it.")

@@ -18,7 +18,7 @@ def push(folder: Path, repository: str, private: bool) -> None:
 
     Example: bastzoo push my-ears my-name/my-ears
     """
-    from bastzoo.models.hub import push as published
+    from bastzoo.models.sharing.hub import push as published
     from bastzoo.plugins import default_registry
 
     reference = published(folder, repository, registry=default_registry(), private=private)

@@ -16,7 +16,7 @@ from rich.text import Text
 from bastzoo.cli.terminal.progress import standard_error
 
 if TYPE_CHECKING:
-    from bastzoo.bench.jobs import Progress
+    from bastzoo.harness.jobs import Progress
 
 
 class GridDisplay:

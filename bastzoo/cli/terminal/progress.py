@@ -18,7 +18,7 @@ from bastzoo.errors import tellable
 _LONGEST_LINE = 20_000
 
 if TYPE_CHECKING:
-    from bastzoo.data.recorded.convert import Progress as Conversion
+    from bastzoo.data.recorded.convert import ConversionState
 
 
 class _Console(Console):
@@ -127,7 +127,7 @@ class ConversionProgress(CountProgress):
     def __init__(self, console: Console | None = None) -> None:
         super().__init__("Converted", "files", console)
 
-    def converted(self, progress: Conversion) -> None:
+    def converted(self, progress: ConversionState) -> None:
         """Show it, and what the conversion has to say."""
         if progress.message:
             self.console.print(progress.message, markup=False)

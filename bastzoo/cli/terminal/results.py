@@ -13,8 +13,8 @@ from bastzoo.cli.terminal.output import table
 from bastzoo.errors import tellable
 
 if TYPE_CHECKING:
-    from bastzoo.bench.workbench import Workbench
     from bastzoo.experiment import Experiment, ResolvedComponent
+    from bastzoo.harness.workbench import Workbench
     from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
     from bastzoo.records.store import RunStore
 
@@ -89,6 +89,9 @@ def print_details(record: RunRecord, path: Path | None) -> None:
     elif record.baseline is not None:
         lines.append(("baseline", _component(record.baseline.component)))
         lines.append(("fitted on", f"{record.baseline.fit_clips:,} clips"))
+    elif record.answers is not None:
+        lines.append(("answers of", f"{record.answers.name}, from elsewhere"))
+        lines.append(("track", f"{record.answers.track}, version {record.answers.track_version}"))
     source = tested.source.model_dump(exclude_defaults=True)
     lines.append(("data", ", ".join(f"{k} {v}" for k, v in source.items()) or "rendered"))
     lines.append(("data digest", tested.data_digest))
@@ -219,8 +222,8 @@ def print_plan(
     experiments: list[Experiment], *, workbench: Workbench, store: RunStore, as_json: bool
 ) -> None:
     """The plan of a grid: rows, sizes, estimated time."""
-    from bastzoo.bench.plan import plan
     from bastzoo.cli.terminal.progress import say
+    from bastzoo.harness.grid.plan import plan
 
     rows = plan(
         experiments,
@@ -254,7 +257,9 @@ def print_plan(
             disable_numparse=True,
         )
     )
-    click.echo(f"\n{len(rows)} runs, about {_duration(total)} of training on {workbench.device}")
+    click.echo(
+        f"\n{len(rows)} runs, about {_duration(total)} of training on {workbench.session.device}"
+    )
 
 
 def _value(value: float | None, unit: str) -> str:

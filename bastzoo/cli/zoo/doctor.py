@@ -197,11 +197,8 @@ def _gpu(properties: Any) -> str:
 def _look_at_scan(found: Diagnosis) -> None:
     """Which implementation of the selective scan runs where, and why the others do not."""
     try:
-        from bastzoo.ops.selective_scan.availability import (
-            diagnosis,
-            forced_implementation,
-            implementation_for,
-        )
+        from bastzoo.ops.selective_scan.availability import forced_implementation
+        from bastzoo.ops.selective_scan.choice import diagnosis, implementation_for
 
         forced = forced_implementation()
         tried = diagnosis()

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Shaped
 
-from bastzoo.cores import available_cores
 from bastzoo.errors import DataError
+from bastzoo.limits.cores import available_cores
 from bastzoo.ops.fingerprint import fingerprint
 
 SCHEMA = 1

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bastzoo.cores import available_cores
 from bastzoo.data.recorded.cache import (
     CLIPS_FILE,
     FEATURES_FILE,
@@ -32,10 +31,11 @@ from bastzoo.data.recorded.cache import (
     default_cache,
     write_manifest,
 )
+from bastzoo.data.recorded.conversion import Conversion, Dtype
 from bastzoo.data.recorded.faults import Faults
 from bastzoo.data.recorded.index import RecordedIndex
-from bastzoo.data.recorded.job import Dtype, Job
 from bastzoo.errors import DataError, SetupError
+from bastzoo.limits.cores import available_cores
 from bastzoo.ops.fingerprint import fingerprint, fingerprints
 from bastzoo.registry import Component
 
@@ -53,7 +53,7 @@ _KEY = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ConversionState:
     """How far a conversion is; `message` is a sentence for the user, usually empty."""
 
     done: int
@@ -63,7 +63,7 @@ class Progress:
     message: str = ""
 
 
-Report = Callable[[Progress], None]
+Report = Callable[[ConversionState], None]
 
 
 def convert(
@@ -88,15 +88,15 @@ def convert(
     report = progress or (lambda _: None)
     root = cache or default_cache()
     module = frontend.build().eval() if index.kind == "bast" else None
-    job = Job(index, frontend, module, dtype, fit)
+    conversion = Conversion(index, frontend, module, dtype, fit)
     workers = workers or available_cores()
     with _sentences(root):
-        found = _obtain(root, job, workers, report)
-        wrong = _what_is_wrong(job, found)
+        found = _obtain(root, conversion, workers, report)
+        wrong = _what_is_wrong(conversion, found)
         if None in wrong.values():  # a file that could not be read then, and can be now
-            (root / "lookup" / job.signature).unlink(missing_ok=True)
-            found = _obtain(root, job, workers, report)
-            wrong = _what_is_wrong(job, found)
+            (root / "lookup" / conversion.signature).unlink(missing_ok=True)
+            found = _obtain(root, conversion, workers, report)
+            wrong = _what_is_wrong(conversion, found)
     faults = Faults()
     faults.extend(index.faults)
     for row, what in wrong.items():
@@ -108,26 +108,26 @@ def convert(
     return found
 
 
-def _obtain(root: Path, job: Job, workers: int, report: Report) -> FeatureCache:
-    found = _look_up(root, job, report)
+def _obtain(root: Path, conversion: Conversion, workers: int, report: Report) -> FeatureCache:
+    found = _look_up(root, conversion, report)
     if found is None:
-        partial = root / "partial" / job.signature
+        partial = root / "partial" / conversion.signature
         with _locked(partial, report):
             # Another process may have converted it while this one waited.
-            found = _look_up(root, job, report)
+            found = _look_up(root, conversion, report)
             if found is None:
                 _clear_abandoned(partial)
-                found = _convert(root, partial, job, workers, report)
+                found = _convert(root, partial, conversion, workers, report)
     return found
 
 
-def _what_is_wrong(job: Job, found: FeatureCache) -> dict[int, str | None]:
-    return {row: job.fault(row) for row in np.flatnonzero(found.bad).tolist()}
+def _what_is_wrong(conversion: Conversion, found: FeatureCache) -> dict[int, str | None]:
+    return {row: conversion.fault(row) for row in np.flatnonzero(found.bad).tolist()}
 
 
-def _look_up(root: Path, job: Job, report: Report) -> FeatureCache | None:
+def _look_up(root: Path, conversion: Conversion, report: Report) -> FeatureCache | None:
     """What was converted before of exactly these files, if it is whole."""
-    lookup = root / "lookup" / job.signature
+    lookup = root / "lookup" / conversion.signature
     if not lookup.is_file():
         return None
     key = lookup.read_text(encoding="ascii", errors="replace").strip()
@@ -137,7 +137,7 @@ def _look_up(root: Path, job: Job, report: Report) -> FeatureCache | None:
     try:
         return FeatureCache(root / "features" / key)
     except (DamagedCacheError, OSError) as error:
-        report(Progress(0, len(job.index), message=f"{error} Converting anew."))
+        report(ConversionState(0, len(conversion.index), message=f"{error} Converting anew."))
         return None  # `_finish` puts the new one in its place
 
 
@@ -149,41 +149,45 @@ def _clear_abandoned(own: Path) -> None:
                 shutil.rmtree(other, ignore_errors=True)
 
 
-def _convert(root: Path, partial: Path, job: Job, workers: int, report: Report) -> FeatureCache:
-    total = len(job.index)
+def _convert(
+    root: Path, partial: Path, conversion: Conversion, workers: int, report: Report
+) -> FeatureCache:
+    total = len(conversion.index)
     partial.mkdir(parents=True, exist_ok=True)
-    _check_space(root, partial, job)
-    chunks, started = _chunks(job), time.perf_counter()
+    _check_space(root, partial, conversion)
+    chunks, started = _chunks(conversion), time.perf_counter()
     path = partial / FEATURES_FILE
     # Neither emptied nor opened for appending, where Linux writes at the end whatever the place.
     path.touch()
     with path.open("r+b") as file:
-        file.truncate(total * job.row_bytes)
+        file.truncate(total * conversion.row_bytes)
         descriptor = file.fileno()
-        done_before = _whole_chunks(partial, job, descriptor)
+        done_before = _whole_chunks(partial, conversion, descriptor)
         done = first = sum(len(chunks[number]) for number in done_before)
         todo = [number for number in range(len(chunks)) if number not in done_before]
         with ThreadPoolExecutor(workers) as pool:
             try:
                 work = (
-                    pool.submit(_convert_chunk, job, partial, descriptor, number, chunks[number])
+                    pool.submit(
+                        _convert_chunk, conversion, partial, descriptor, number, chunks[number]
+                    )
                     for number in todo
                 )
                 for rows in _in_turn(work, 2 * workers):
                     done += rows
                     rate = (done - first) / (time.perf_counter() - started)
-                    report(Progress(done, total, rate, (total - done) / rate))
+                    report(ConversionState(done, total, rate, (total - done) / rate))
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
         if not boot_id():
             os.fsync(descriptor)
-    return _finish(root, partial, job)
+    return _finish(root, partial, conversion)
 
 
-def _chunks(job: Job) -> list[range]:
+def _chunks(conversion: Conversion) -> list[range]:
     """Rows of each chunk."""
-    total = len(job.index)
+    total = len(conversion.index)
     return [range(start, min(start + CHUNK, total)) for start in range(0, total, CHUNK)]
 
 
@@ -198,11 +202,13 @@ def _in_turn(work: Iterator[Any], ahead: int) -> Iterator[int]:
         yield future.result()
 
 
-def _convert_chunk(job: Job, partial: Path, descriptor: int, number: int, rows: range) -> int:
+def _convert_chunk(
+    conversion: Conversion, partial: Path, descriptor: int, number: int, rows: range
+) -> int:
     """Read, check and convert one chunk; return its number of rows."""
     starts = range(rows.start, rows.stop, PART)
     parts = [range(start, min(start + PART, rows.stop)) for start in starts]
-    notes = [_convert_part(job, descriptor, part) for part in parts]
+    notes = [_convert_part(conversion, descriptor, part) for part in parts]
     contents, prints, bad = (np.concatenate(column) for column in zip(*notes, strict=True))
     aside = partial / f".chunk-{number}"
     with aside.open("wb") as file:
@@ -212,16 +218,16 @@ def _convert_chunk(job: Job, partial: Path, descriptor: int, number: int, rows: 
 
 
 def _convert_part(
-    job: Job, descriptor: int, rows: range
+    conversion: Conversion, descriptor: int, rows: range
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fingerprints of the contents of these rows and of their features, and which are bad."""
-    block, bad = job.read_block(rows)
-    features = job.features(block)
-    bad |= job.unusable(features)
+    block, bad = conversion.read_block(rows)
+    features = conversion.features(block)
+    bad |= conversion.unusable(features)
     features[bad] = 0
     contents = fingerprints(block.reshape(len(block), -1))
     contents[bad] = 0
-    _write_at(descriptor, features, rows.start * job.row_bytes)
+    _write_at(descriptor, features, rows.start * conversion.row_bytes)
     return contents, fingerprint(features)[None], bad
 
 
@@ -242,16 +248,16 @@ def _read_chunk(partial: Path, number: int) -> dict[str, np.ndarray]:
         return {name: kept[name] for name in ("contents", "fingerprints", "bad")}
 
 
-def _whole_chunks(partial: Path, job: Job, descriptor: int) -> set[int]:
+def _whole_chunks(partial: Path, conversion: Conversion, descriptor: int) -> set[int]:
     """Numbers of the chunks that a killed conversion has finished, checked byte by byte."""
     whole = set()
-    for number, rows in enumerate(_chunks(job)):
+    for number, rows in enumerate(_chunks(conversion)):
         if not _chunk_file(partial, number).exists():
             continue
         with contextlib.suppress(Exception):  # damaged archives make zipfile raise nearly anything
             kept = _read_chunk(partial, number)
-            size, part = len(rows) * job.row_bytes, PART * job.row_bytes
-            data = os.pread(descriptor, size, rows.start * job.row_bytes)
+            size, part = len(rows) * conversion.row_bytes, PART * conversion.row_bytes
+            data = os.pread(descriptor, size, rows.start * conversion.row_bytes)
             found = np.frombuffer(data, np.uint8)
             parts = [fingerprint(found[at : at + part]) for at in range(0, size, part)]
             if np.array_equal(parts, kept["fingerprints"]):
@@ -259,20 +265,22 @@ def _whole_chunks(partial: Path, job: Job, descriptor: int) -> set[int]:
     return whole
 
 
-def _finish(root: Path, partial: Path, job: Job) -> FeatureCache:
+def _finish(root: Path, partial: Path, conversion: Conversion) -> FeatureCache:
     """Put the chunks' notes together, name the contents, and rename the folder into place."""
-    kept = [_read_chunk(partial, number) for number in range(len(_chunks(job)))]
+    kept = [_read_chunk(partial, number) for number in range(len(_chunks(conversion)))]
     notes = {name: np.concatenate([part[name] for part in kept]) for name in kept[0]}
-    state = blake2b(job.description.encode(), digest_size=16)
-    state.update(repr(job.shape).encode())
+    state = blake2b(conversion.description.encode(), digest_size=16)
+    state.update(repr(conversion.shape).encode())
     for name in ("contents", "bad"):
         state.update(notes[name].tobytes())
     key = state.hexdigest()
     np.savez(partial / CLIPS_FILE, **notes)  # type: ignore[arg-type]
-    for number in range(len(_chunks(job))):
+    for number in range(len(_chunks(conversion))):
         _chunk_file(partial, number).unlink(missing_ok=True)
     # Waiting for the disk takes a fifth of a conversion; after a reset the bytes are verified instead.
-    manifest = Manifest(key, len(job.index), job.shape, job.dtype, 0, boot_id())
+    manifest = Manifest(
+        key, len(conversion.index), conversion.shape, conversion.dtype, 0, boot_id()
+    )
     write_manifest(partial, manifest)
     target = root / "features" / key
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -284,7 +292,7 @@ def _finish(root: Path, partial: Path, job: Job) -> FeatureCache:
             partial.rename(target)
             found = FeatureCache(target)
     shutil.rmtree(partial, ignore_errors=True)
-    lookup = root / "lookup" / job.signature
+    lookup = root / "lookup" / conversion.signature
     lookup.parent.mkdir(parents=True, exist_ok=True)
     aside = lookup.with_name(f".{lookup.name}-{os.getpid()}")
     aside.write_text(key, encoding="ascii")
@@ -292,8 +300,8 @@ def _finish(root: Path, partial: Path, job: Job) -> FeatureCache:
     return found
 
 
-def _check_space(root: Path, partial: Path, job: Job) -> None:
-    needed = len(job.index) * job.row_bytes
+def _check_space(root: Path, partial: Path, conversion: Conversion) -> None:
+    needed = len(conversion.index) * conversion.row_bytes
     path = partial / FEATURES_FILE
     if path.exists():
         needed -= path.stat().st_blocks * 512
@@ -318,7 +326,9 @@ def _locked(path: Path, report: Report = lambda _: None) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            report(Progress(0, 0, message="Another process converts this data; waiting for it."))
+            report(
+                ConversionState(0, 0, message="Another process converts this data; waiting for it.")
+            )
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

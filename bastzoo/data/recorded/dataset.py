@@ -13,17 +13,18 @@ from jaxtyping import Int
 from torch import Tensor
 
 from bastzoo.acoustics import CLIP_SAMPLES
+from bastzoo.acoustics.sounds import SPLITS, Split
 from bastzoo.conditions import DataSource
-from bastzoo.data.batches import SPLITS, Batch, Split, in_order
+from bastzoo.data.batches import Batch, in_order
 from bastzoo.data.recorded.audio import read_recording
 from bastzoo.data.recorded.cache import FeatureCache
-from bastzoo.data.recorded.convert import Progress, convert
+from bastzoo.data.recorded.conversion import USUAL_DTYPE, Dtype
+from bastzoo.data.recorded.convert import ConversionState, convert
 from bastzoo.data.recorded.files import read_wave
 from bastzoo.data.recorded.index import RecordedIndex
-from bastzoo.data.recorded.job import Dtype
 from bastzoo.directions import direction_from_angles
 from bastzoo.errors import DataError
-from bastzoo.experiment import DataSize
+from bastzoo.presets import DataSize
 from bastzoo.registry import Component
 
 
@@ -131,9 +132,14 @@ class RecordedData:
 
     @cached_property
     def digest(self) -> str:
-        """Hash of what the clips hold and what they mean; not of the frontend, nor of their place."""
+        """Hash of what the clips hold and what they mean; not of the frontend, nor of their place.
+
+        Features that are kept in another precision than usual are other features.
+        """
         state = blake2b(self.index.digest().encode(), digest_size=8)
         state.update(self.cache.contents[self._kept].tobytes())
+        if self.hears_features and self.cache.manifest.dtype != USUAL_DTYPE:
+            state.update(self.cache.manifest.dtype.encode())
         return state.hexdigest()
 
     def split(self, name: Split) -> RecordedClips:
@@ -196,8 +202,8 @@ def open_recorded(
     frontend: Component,
     device: torch.device | str = "cpu",
     cache: Path | None = None,
-    dtype: Dtype = "float16",
-    progress: Callable[[Progress], None] | None = None,
+    dtype: Dtype = USUAL_DTYPE,
+    progress: Callable[[ConversionState], None] | None = None,
 ) -> RecordedData:
     """Read, check and convert a recorded data set, unless the cache has it.
 

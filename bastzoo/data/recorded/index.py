@@ -12,13 +12,12 @@ from typing import Literal, NoReturn
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real
 
+from bastzoo.acoustics.sounds import SPLITS
 from bastzoo.data.recorded.faults import Faults
 from bastzoo.errors import DataError
 
-SPLITS = ("train", "validation", "test")
-"""`RecordedIndex.split` indexes these; the names are those of `bastzoo.data.batches`."""
-
-TRAIN, VALIDATION, TEST = range(3)
+TRAIN, VALIDATION, TEST = range(len(SPLITS))
+"""What `RecordedIndex.split` holds: places in `SPLITS`."""
 
 AzimuthDirection = Literal["clockwise", "counter-clockwise"]
 

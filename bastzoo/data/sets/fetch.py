@@ -20,7 +20,7 @@ from bastzoo import __version__
 from bastzoo.data.sets.index import DataFile, DataIndex
 from bastzoo.errors import DataError, SetupError, tellable
 
-Progress = Callable[[str, int, int], None]
+Received = Callable[[str, int, int], None]
 """Told a file's path, its bytes so far, and its size (0: not known)."""
 
 _PART = ".part"
@@ -46,7 +46,7 @@ def fetch(
     folder: Path,
     *,
     source: Path | None = None,
-    progress: Progress = lambda path, done, size: None,
+    progress: Received = lambda path, done, size: None,
 ) -> Fetched:
     """Bring the files of a data set into its folder; those that are there and right stay.
 
@@ -85,7 +85,7 @@ def _copied(
     file: DataFile,
     source: Path,
     place: Path,
-    progress: Progress,
+    progress: Received,
     found: Fetched,
 ) -> bool:
     """Take a file out of a folder, if it is there."""
@@ -113,7 +113,7 @@ def _copied(
 
 
 def _downloaded(
-    index: DataIndex, file: DataFile, place: Path, progress: Progress, found: Fetched
+    index: DataIndex, file: DataFile, place: Path, progress: Received, found: Fetched
 ) -> bool:
     if not file.url or not file.sha256:
         found.missing.append(file.path)
@@ -153,7 +153,7 @@ def _downloaded(
     return True
 
 
-def _receive(file: DataFile, part: Path, done: int, progress: Progress) -> bool:
+def _receive(file: DataFile, part: Path, done: int, progress: Received) -> bool:
     """Append what a server gives from byte `done` on; whether that was all of it."""
     if not file.url.startswith(("http://", "https://")):
         raise DataError(f"{file.url} is no web address; the index of the data set is wrong.")

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from bastzoo.experiment import ELSEWHERE, Combination, Experiment, Preset, load_preset, resolve
+from bastzoo.experiment import ELSEWHERE, Combination, Experiment, resolve
 from bastzoo.models.adoption import adopt
 from bastzoo.models.bast.checkpoint import BastCheckpoint, parse_bast_checkpoint
 from bastzoo.models.building import build_model
 from bastzoo.models.localizer import Localizer
-from bastzoo.models.record import record_of_experiment
+from bastzoo.models.sharing.record import record_of_experiment
+from bastzoo.presets import Preset, load_preset
 
 if TYPE_CHECKING:
     from bastzoo.model import BinauralLocalizer
-    from bastzoo.models.record import ModelRecord
+    from bastzoo.models.sharing.record import ModelRecord
     from bastzoo.records.store import RunStore
     from bastzoo.registry import Registry
 

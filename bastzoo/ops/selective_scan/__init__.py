@@ -8,18 +8,14 @@ torch nor numba.
 
 from typing import TYPE_CHECKING, Any
 
-from bastzoo.ops.selective_scan.availability import (
-    Availability,
-    availability,
-    diagnosis,
-    implementation_for,
-)
+from bastzoo.ops.selective_scan.availability import ScanStatus, availability
+from bastzoo.ops.selective_scan.choice import diagnosis, implementation_for
 
 if TYPE_CHECKING:
     from bastzoo.ops.selective_scan.dispatch import selective_scan
 
 __all__ = [
-    "Availability",
+    "ScanStatus",
     "availability",
     "diagnosis",
     "implementation_for",

@@ -1,11 +1,8 @@
-"""Which implementations of the selective scan can run here, which one does, and why the others do not.
+"""Which implementations of the selective scan are installed, and which one is asked for.
 
-Importing this module imports neither torch nor numba. `availability` looks no further than what is
-installed; `diagnosis` and `implementation_for` import the implementations and try them on a small scan.
+Importing this module imports neither torch nor numba; `choice` tries what is installed.
 """
 
-import functools
-import logging
 import os
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -22,11 +19,9 @@ PREFERENCE = {
 }
 NAMES = ("cuda", "triton", "cpu", "reference")
 
-log = logging.getLogger("bastzoo")
-
 
 @dataclass(frozen=True)
-class Availability:
+class ScanStatus:
     """Whether an implementation can run here, with the reason in words."""
 
     name: str
@@ -34,38 +29,9 @@ class Availability:
     reason: str
 
 
-def availability() -> list[Availability]:
+def availability() -> list[ScanStatus]:
     """What is installed, at the cost of looking for files: `ok` promises no more than that."""
-    return [_installed(name) for name in NAMES]
-
-
-def diagnosis() -> list[Availability]:
-    """What works: every implementation is imported and tried (the CPU kernel may be compiled now)."""
-    return [_tried(name) for name in NAMES]
-
-
-def implementation_for(device_type: str) -> str:
-    """The name of the implementation that scans tensors on `device_type` ("cpu", "cuda", ...).
-
-    Raises:
-        SetupError: `BASTZOO_SCAN` names an implementation that does not exist or cannot run here.
-    """
-    forced = forced_implementation()
-    if forced is None:
-        return _best(device_type)
-    devices = [device for device, names in PREFERENCE.items() if forced in names]
-    if forced != "reference" and device_type not in devices:
-        raise SetupError(
-            f"{VARIABLE}={forced} scans tensors on {' or '.join(devices)}, and these are on "
-            f"{device_type}: move them, or unset {VARIABLE}"
-        )
-    found = _tried(forced)
-    if not found.ok:
-        raise SetupError(
-            f"{VARIABLE}={forced} cannot be used here: {found.reason}. "
-            f"Unset {VARIABLE} to use what works"
-        )
-    return forced
+    return [installed(name) for name in NAMES]
 
 
 def forced_implementation() -> str | None:
@@ -81,29 +47,15 @@ def forced_implementation() -> str | None:
     return name
 
 
-@functools.cache
-def _best(device_type: str) -> str:
-    for name in PREFERENCE.get(device_type, ("reference",)):
-        found = _tried(name)
-        if found.ok:
-            break
-        log.debug("the %s selective scan is not used: %s", name, found.reason)
-    if name == "reference":
-        log.warning("on %s the selective scan runs as a slow loop: see bastzoo doctor", device_type)
-    return name
-
-
-# -- what is installed ----------------------------------------------------------------------------
-
-
-def _installed(name: str) -> Availability:
+def installed(name: str) -> ScanStatus:
+    """Whether what an implementation needs is installed."""
     missing = [package for package in _NEEDS[name] if find_spec(package) is None]
     if not missing:
-        return Availability(name, True, _WHAT[name])
+        return ScanStatus(name, True, _WHAT[name])
     if missing == ["selective_scan_cuda"]:
-        return Availability(name, False, "mamba-ssm is installed without its compiled kernel")
+        return ScanStatus(name, False, "mamba-ssm is installed without its compiled kernel")
     package = missing[0].replace("_", "-")
-    return Availability(name, False, f"{package} is not installed (pip install {package})")
+    return ScanStatus(name, False, f"{package} is not installed (pip install {package})")
 
 
 _NEEDS = {
@@ -118,17 +70,3 @@ _WHAT = {
     "cpu": "compiled by numba, for CPU tensors",
     "reference": "plain PyTorch, for any tensors; slow",
 }
-
-
-# -- what works -----------------------------------------------------------------------------------
-
-
-@functools.cache
-def _tried(name: str) -> Availability:
-    found = _installed(name)
-    if not found.ok or name == "reference":
-        return found
-    from bastzoo.ops.selective_scan.probe import failure
-
-    reason = failure(name)
-    return found if reason is None else Availability(name, False, reason)

@@ -17,8 +17,8 @@ def selective_scan(
     A: Float[Tensor, "channels state"],
     B: Float[Tensor, "batch state steps"],
     C: Float[Tensor, "batch state steps"],
-    D: Float[Tensor, "channels"] | None = None,
-    delta_bias: Float[Tensor, "channels"] | None = None,
+    D: Float[Tensor, " channels"] | None = None,
+    delta_bias: Float[Tensor, " channels"] | None = None,
     delta_softplus: bool = True,
 ) -> Float[Tensor, "batch channels steps"]:
     """Run the linear recurrence of a selective state space over time.

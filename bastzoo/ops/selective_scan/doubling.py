@@ -19,8 +19,8 @@ def selective_scan(
     A: Float[Tensor, "channels state"],
     B: Float[Tensor, "batch state steps"],
     C: Float[Tensor, "batch state steps"],
-    D: Float[Tensor, channels] | None = None,
-    delta_bias: Float[Tensor, channels] | None = None,
+    D: Float[Tensor, " channels"] | None = None,
+    delta_bias: Float[Tensor, " channels"] | None = None,
     delta_softplus: bool = True,
 ) -> Float[Tensor, "batch channels steps"]:
     """Scan as `bastzoo.ops.selective_scan.reference` does, in the precision of `u`."""

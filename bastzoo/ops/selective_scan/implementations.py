@@ -4,7 +4,6 @@ An implementation is a `forward` and a `backward` with the arguments of the oper
 registers. Those that come as one differentiable function are adapted by `Recomputed`.
 """
 
-import functools
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
@@ -13,7 +12,6 @@ import torch
 from torch import Tensor
 
 from bastzoo.ops.selective_scan.arguments import checkpoint_count, precision_of
-from bastzoo.ops.selective_scan.availability import forced_implementation, implementation_for
 
 
 @runtime_checkable
@@ -50,16 +48,6 @@ class Recomputed:
         with torch.enable_grad():
             y = self._function(*tensors, delta_softplus)
         return torch.autograd.grad(y, tensors, dy.to(precision))
-
-
-def for_device(device_type: str) -> Implementation:
-    """The implementation that scans tensors on this type of device."""
-    return _for_device(device_type, forced_implementation())
-
-
-@functools.cache
-def _for_device(device_type: str, forced: str | None) -> Implementation:
-    return implementation(implementation_for(device_type))
 
 
 def implementation(name: str) -> Implementation:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from bastzoo.ops.selective_scan.arguments import checkpoint_count, precision_of
-from bastzoo.ops.selective_scan.implementations import for_device
+from bastzoo.ops.selective_scan.choice import for_device
 
 _INPUTS = (
     "Tensor u, Tensor delta, Tensor A, Tensor B, Tensor C, Tensor? D, Tensor? delta_bias, "

@@ -16,8 +16,8 @@ def selective_scan(
     A: Float[Tensor, "channels state"],
     B: Float[Tensor, "batch state steps"],
     C: Float[Tensor, "batch state steps"],
-    D: Float[Tensor, "channels"] | None = None,
-    delta_bias: Float[Tensor, "channels"] | None = None,
+    D: Float[Tensor, " channels"] | None = None,
+    delta_bias: Float[Tensor, " channels"] | None = None,
     delta_softplus: bool = True,
 ) -> Float[Tensor, "batch channels steps"]:
     """Scan step by step, as in Gu & Dao 2023 (arXiv:2312.00752, algorithm 2).

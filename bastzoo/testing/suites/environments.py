@@ -46,9 +46,9 @@ class EnvironmentSuite(ComponentSuite):
 
 def _clips(environment: Environment) -> ClipSet:
     """A sound in each room from four sides, or in a few scenes."""
-    from bastzoo.data.rendered import RenderedData
-    from bastzoo.data.scenes import SceneData
-    from bastzoo.experiment import DataSize
+    from bastzoo.data.rendering.clips import RenderedData
+    from bastzoo.data.rendering.scenes import SceneData
+    from bastzoo.presets import DataSize
 
     size = DataSize(train_sounds=1, validation_sounds=1, test_sounds=1, azimuth_step=90)
     if environment.scenes is None:

@@ -43,10 +43,10 @@ class ExecutorSuite(ComponentSuite):
         assert len(records) == 3, f"three jobs left {len(records)} records"
 
     def _perform(self, folder: str) -> list[Any]:
-        from bastzoo.bench.jobs import Bench, Job, Settings
-        from bastzoo.bench.runner import baseline_experiment
-        from bastzoo.bench.stopping import Stopping
-        from bastzoo.experiment import DataSize, load_preset
+        from bastzoo.harness.jobs import Bench, Job, Settings
+        from bastzoo.harness.runner import baseline_experiment
+        from bastzoo.harness.stopping import Stopping
+        from bastzoo.presets import DataSize, load_preset
 
         size = DataSize(train_sounds=1, validation_sounds=1, test_sounds=1, azimuth_step=90)
         preset = load_preset("quick").model_copy(update={"data": size})

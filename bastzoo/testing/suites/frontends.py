@@ -8,7 +8,7 @@ from unittest import SkipTest
 import torch
 from torch import nn
 
-from bastzoo.bench.grid import READY_MADE
+from bastzoo.harness.grid.axes import READY_MADE
 from bastzoo.testing.modules import SEED, SIZES, Inputs, ModuleSuite, random, seeded
 
 _LOUDNESS = 0.1

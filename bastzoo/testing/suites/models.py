@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bastzoo.models.localizer import Localizer, Prediction
-from bastzoo.models.package import CARD_FILE, MODEL_FILE, read_model_record, read_package
+from bastzoo.models.sharing.package import CARD_FILE, MODEL_FILE, read_model_record, read_package
 from bastzoo.testing.suite import ComponentSuite
 
 

@@ -16,9 +16,9 @@ import torch
 from jaxtyping import Bool, Complex, Float
 from torch import Tensor
 
+from bastzoo.acoustics import SAMPLE_RATE
 from bastzoo.errors import DataError
 
-SAMPLES_A_SECOND = 16_000
 BANDS = 24
 
 _LOWEST, _HIGHEST = 150.0, 7_500.0
@@ -103,7 +103,7 @@ def _itd(clips: Clips) -> Cues:
     first = 1 - _MAX_LAG * _STEPS_A_SAMPLE
     lag = (peak + first + offset.gather(-1, peak))[..., 0] / _STEPS_A_SAMPLE
     heard = _heard(_powers(spectra, bank))
-    return (lag * (1e6 / SAMPLES_A_SECOND)).masked_fill(~heard, math.nan)
+    return (lag * (1e6 / SAMPLE_RATE)).masked_fill(~heard, math.nan)
 
 
 def _ild(clips: Clips) -> Cues:
@@ -159,7 +159,7 @@ def _correlations(
 @lru_cache(maxsize=4)
 def _filterbank(length: int, device: torch.device) -> _Filterbank:
     """The bands of spectra of transforms of this length."""
-    frequencies = torch.arange(length // 2 + 1, dtype=torch.float64) * (SAMPLES_A_SECOND / length)
+    frequencies = torch.arange(length // 2 + 1, dtype=torch.float64) * (SAMPLE_RATE / length)
     centres = _centres()
     width = 1.019 * 24.7 * (4.37e-3 * centres + 1)
     gains = (1 + ((frequencies[:, None] - centres) / width) ** 2) ** -4
@@ -168,7 +168,7 @@ def _filterbank(length: int, device: torch.device) -> _Filterbank:
     def correlators(steps_a_sample: int, highest: float) -> tuple[_Band, ...]:
         reach = _MAX_LAG * steps_a_sample
         lags = torch.arange(-reach, reach + 1, dtype=torch.float64) / steps_a_sample
-        turns = 2 * math.pi / SAMPLES_A_SECOND * frequencies[:, None] * lags
+        turns = 2 * math.pi / SAMPLE_RATE * frequencies[:, None] * lags
         return tuple(_correlator(gain, turns, device) for gain in gains.T[centres <= highest])
 
     return _Filterbank(

@@ -10,9 +10,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from bastzoo.acoustics import SAMPLE_RATE
 from bastzoo.errors import ComponentError
-
-SAMPLE_RATE = 16_000
 
 _SILENT = 1e-6
 """RMS below which a clip is silent: less than the last bit of a 16-bit recording."""

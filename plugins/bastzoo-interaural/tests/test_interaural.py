@@ -122,7 +122,7 @@ def test_all_fit_the_grid_of_a_spectrogram() -> None:
 def test_onnxruntime_hears_the_same(name: str, tmp_path) -> None:
     """Once failed: complex numbers, which ONNX does not have."""
     ort = pytest.importorskip("onnxruntime")
-    from bastzoo.models.export import export_onnx
+    from bastzoo.models.exporting.export import export_onnx
     from tests.models.made import made
 
     localizer = made(frontend=name)

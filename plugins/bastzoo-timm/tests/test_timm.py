@@ -12,8 +12,8 @@ import torch
 from bastzoo_timm.names import model_names
 
 from bastzoo.errors import CombinationError, ComponentError, SetupError
-from bastzoo.experiment import load_preset
 from bastzoo.plugins import default_registry
+from bastzoo.presets import load_preset
 from bastzoo.testing import BackboneSuite
 from bastzoo.testing.modules import SIZES
 

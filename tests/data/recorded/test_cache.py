@@ -17,7 +17,7 @@ import torch
 from bastzoo.data.recorded import convert as conversion
 from bastzoo.data.recorded.bast import read_bast_folder
 from bastzoo.data.recorded.cache import FEATURES_FILE, MANIFEST_FILE, FeatureCache, default_cache
-from bastzoo.data.recorded.convert import Progress, convert
+from bastzoo.data.recorded.convert import ConversionState, convert
 from bastzoo.data.recorded.csv_index import read_csv_index
 from bastzoo.data.recorded.files import read_wave
 from bastzoo.errors import DataError, SetupError
@@ -75,7 +75,7 @@ def test_features_are_the_frontends_to_the_precision_that_is_kept(
 def test_a_second_time_nothing_is_read(tmp_path: Path, clips: Path) -> None:
     index = read_bast_folder(clips)
     first = convert(index, FRONTEND, cache=tmp_path)
-    told: list[Progress] = []
+    told: list[ConversionState] = []
     second = convert(index, FRONTEND, cache=tmp_path, progress=told.append)
     assert second.folder == first.folder
     assert not told
@@ -151,7 +151,7 @@ def test_damage_is_noticed_and_the_data_converted_anew(
     first = convert(index, FRONTEND, cache=tmp_path)
     expected = np.array(first.array)
     DAMAGES[damage](first.folder)
-    told: list[Progress] = []
+    told: list[ConversionState] = []
     again = convert(index, FRONTEND, cache=tmp_path, progress=told.append)
     np.testing.assert_array_equal(again.array, expected)
     assert any("Converting anew" in progress.message for progress in told)
@@ -191,7 +191,7 @@ def test_a_damaged_chunk_of_a_killed_conversion_is_done_again(
     chunks = sorted(tmp_path.glob("partial/*/chunk-*.npz"))
     os.truncate(chunks[1], 300)
     chunks[2].write_bytes(b"")
-    told: list[Progress] = []
+    told: list[ConversionState] = []
     convert(index, FRONTEND, cache=tmp_path, progress=told.append).verify()
     assert told[0].done == len(index) - 8
     assert not list(tmp_path.glob("partial/*/*"))
@@ -264,7 +264,7 @@ def test_a_touched_cache_is_verified_once_and_kept(tmp_path: Path, clips: Path) 
     index = read_bast_folder(clips)
     first = convert(index, FRONTEND, cache=tmp_path)
     os.utime(first.folder / FEATURES_FILE, ns=(5, 5))
-    told: list[Progress] = []
+    told: list[ConversionState] = []
     again = convert(index, FRONTEND, cache=tmp_path, progress=told.append)
     assert not told
     assert FeatureCache(again.folder).manifest.stamp == 5
@@ -281,7 +281,7 @@ def test_after_a_reset_of_the_machine_every_byte_is_verified(
         file.write(bytes(10_000))
     os.utime(first.folder / FEATURES_FILE, ns=(stamp, stamp))
     monkeypatch.setattr("bastzoo.data.recorded.cache.boot_id", lambda: "another boot")
-    told: list[Progress] = []
+    told: list[ConversionState] = []
     again = convert(index, FRONTEND, cache=tmp_path, progress=told.append)
     assert any("Converting anew" in progress.message for progress in told)
     np.testing.assert_array_equal(again.array, expected)
@@ -344,7 +344,7 @@ def test_a_killed_conversion_goes_on_from_its_last_whole_chunk(
     # A chunk that is there and is not whole is done again.
     with (partial / FEATURES_FILE).open("r+b") as file:
         file.write(b"\0" * 100)
-    told: list[Progress] = []
+    told: list[ConversionState] = []
     index = read_bast_folder(clips)
     found = convert(index, FRONTEND, cache=tmp_path / "cache", progress=told.append)
     assert told[0].done == 8 * kept  # one of them again
@@ -491,7 +491,7 @@ def test_the_cache_lies_where_the_environment_says(monkeypatch: pytest.MonkeyPat
 
 
 def test_progress_counts_to_the_end(tmp_path: Path, clips: Path, small_chunks: None) -> None:
-    told: list[Progress] = []
+    told: list[ConversionState] = []
     started = time.perf_counter()
     convert(read_bast_folder(clips), FRONTEND, cache=tmp_path, progress=told.append)
     assert [progress.done for progress in told] == [8, 16, 24, 32, 40, 48]

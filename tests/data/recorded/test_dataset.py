@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 import torch
 
+from bastzoo.acoustics.sounds import SPLITS
 from bastzoo.conditions import DataSource
-from bastzoo.data.batches import SPLITS, ClipSet, DataSet
+from bastzoo.data.batches import ClipSet, DataSet
 from bastzoo.data.environments import ri
 from bastzoo.data.export import write_bast_folder
+from bastzoo.data.recorded.conversion import Dtype
 from bastzoo.data.recorded.dataset import RecordedData, open_recorded
-from bastzoo.data.rendered import RenderedData
+from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.errors import DataError
-from bastzoo.experiment import DataSize
 from bastzoo.plugins import default_registry
+from bastzoo.presets import DataSize
 from bastzoo.registry import Component
 from bastzoo.zoo.frontends import Spectrogram
 from tests.data.recorded.made import bast_folder, csv_index, samples, write_wave
@@ -34,12 +36,17 @@ class Learning(Spectrogram):
 
 
 def opened(
-    path: Path, cache: Path, *, frontend: Component = FRONTEND, **how: object
+    path: Path,
+    cache: Path,
+    *,
+    frontend: Component = FRONTEND,
+    dtype: Dtype = "float32",
+    **how: object,
 ) -> RecordedData:
     layout = "csv" if path.suffix == ".csv" else "bast"
     source = DataSource.model_validate({"layout": layout, "path": str(path), **how})
     return open_recorded(
-        source, environment="RI", size=SIZE, frontend=frontend, cache=cache, dtype="float32"
+        source, environment="RI", size=SIZE, frontend=frontend, cache=cache, dtype=dtype
     )
 
 
@@ -54,6 +61,12 @@ def data(rendered: RenderedData, tmp_path_factory: pytest.TempPathFactory) -> Re
     names = {"anechoic": "RI01", "lecture-hall": "RI02"}
     write_bast_folder(rendered, folder / "clips", room_names=names)
     return opened(folder / "clips", folder / "cache")
+
+
+def test_features_of_another_precision_are_other_data(data: RecordedData, tmp_path: Path) -> None:
+    half = opened(data.index.root, tmp_path, dtype="float16")
+    assert half.digest != data.digest
+    assert half.index.digest() == data.index.digest()
 
 
 def test_the_test_clips_are_those_that_were_rendered(

@@ -13,10 +13,8 @@ from bastzoo.ops.selective_scan import (
     implementation_for,
     selective_scan,
 )
-from bastzoo.ops.selective_scan import availability as availability_function
-from bastzoo.ops.selective_scan.availability import NAMES, VARIABLE, Availability
-
-module = sys.modules[availability_function.__module__]
+from bastzoo.ops.selective_scan import choice as module
+from bastzoo.ops.selective_scan.availability import NAMES, VARIABLE, ScanStatus
 
 
 def test_listing_imports_neither_torch_nor_numba():
@@ -69,7 +67,7 @@ def test_forcing_an_implementation_for_another_device(monkeypatch, problem):
 
 
 def test_forcing_an_implementation_that_cannot_run(monkeypatch):
-    broken = Availability("cuda", False, "mamba-ssm is not installed")
+    broken = ScanStatus("cuda", False, "mamba-ssm is not installed")
     monkeypatch.setattr(module, "_tried", lambda name: broken)
     monkeypatch.setenv(VARIABLE, "cuda")
     with pytest.raises(SetupError, match="cannot be used here: mamba-ssm is not installed"):
@@ -77,7 +75,11 @@ def test_forcing_an_implementation_that_cannot_run(monkeypatch):
 
 
 def test_what_is_missing_is_named(monkeypatch):
-    monkeypatch.setattr(module, "find_spec", lambda name: None if name != "mamba_ssm" else name)
+    monkeypatch.setattr(
+        sys.modules["bastzoo.ops.selective_scan.availability"],
+        "find_spec",
+        lambda name: None if name != "mamba_ssm" else name,
+    )
     reasons = {found.name: found.reason for found in availability()}
     assert reasons["cpu"] == "numba is not installed (pip install numba)"
     assert reasons["cuda"] == "mamba-ssm is installed without its compiled kernel"
@@ -86,7 +88,7 @@ def test_what_is_missing_is_named(monkeypatch):
 def test_the_next_best_runs_where_the_best_does_not_work(monkeypatch, caplog):
     works = {"reference": True}
     monkeypatch.setattr(
-        module, "_tried", lambda name: Availability(name, works.get(name, False), "a reason")
+        module, "_tried", lambda name: ScanStatus(name, works.get(name, False), "a reason")
     )
     module._best.cache_clear()
     assert implementation_for("cuda") == "reference"

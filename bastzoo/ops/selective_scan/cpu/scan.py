@@ -1,6 +1,6 @@
 """The selective scan on a CPU: torch tensors in and out of the kernels that numba compiles.
 
-`cpu_kernels.py` is the arithmetic in terms of `cpu_tiles.py` and `../lanes.py`, `cpu_compile.py` makes
+`cpu_kernels.py` is the arithmetic in terms of `cpu_tiles.py` and `../lanes/`, `cpu_compile.py` makes
 machine code of it, `cpu_threads.py` runs it.
 """
 

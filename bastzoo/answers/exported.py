@@ -1,0 +1,71 @@
+"""The answers of a run, as a method from elsewhere would hand them in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from bastzoo.answers.questions import Question
+from bastzoo.answers.scoring import ANSWERS_FILE
+from bastzoo.answers.table import read_answers
+from bastzoo.data.batches import ClipSet
+from bastzoo.engine.evaluation import Answers, localize, localize_baseline
+from bastzoo.errors import RecordError
+from bastzoo.harness.runner import EVALUATION_BATCH, fitted
+from bastzoo.harness.track_run import load_run
+from bastzoo.harness.tracks import Track
+from bastzoo.harness.workbench import Workbench
+from bastzoo.records.record import RunRecord
+from bastzoo.records.store import PREDICTIONS_FILE
+
+
+def answers_of(
+    record: RunRecord,
+    path: Path,
+    questions: Sequence[Question],
+    track: Track,
+    *,
+    workbench: Workbench,
+) -> list[Answers]:
+    """What a run answers to every case of a track.
+
+    Predictions that lie in its folder are taken for its own test; for all others the model is asked again.
+    Raises RecordError where neither is there.
+    """
+    if record.answers is not None:
+        return read_answers(path / ANSWERS_FILE, questions, track)
+    ask: Callable[[ClipSet], Answers] | None = None
+    found = []
+    for question in questions:
+        own = record.evaluation is not None and record.tested.data_digest == question.digest
+        kept = kept_answers(path / PREDICTIONS_FILE) if own else None
+        if kept is None:
+            ask = ask or _asker(record, path, workbench)
+            kept = ask(question.clips)
+        found.append(kept)
+    return found
+
+
+def kept_answers(path: Path) -> Answers | None:
+    """The predictions in a file; None where there is none. Raises RecordError for one that is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Answers.of_arrays({name: arrays[name] for name in arrays.files})
+    except Exception as error:  # zip, npy and our own class each refuse in their own way
+        raise RecordError(f"The predictions {str(path)!r} cannot be read ({error}).") from error
+
+
+def _asker(record: RunRecord, path: Path, workbench: Workbench) -> Callable[[ClipSet], Answers]:
+    if record.experiment is not None:
+        model = load_run(path, record, workbench=workbench)
+        return partial(
+            localize, model, batch=EVALUATION_BATCH, accelerator=workbench.session.accelerator
+        )
+    assert record.baseline is not None
+    baseline = fitted(record.baseline, workbench)
+    return partial(localize_baseline, baseline, batch=EVALUATION_BATCH)

@@ -1,0 +1,1 @@
+"""Commands about answers: `clips`, `score`, `runs answers`, `reproduce`, `submit`, `submissions`."""

@@ -1,0 +1,92 @@
+"""`bastzoo score`: answers from elsewhere, with every figure of the protocol."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bastzoo.cli.answers.options import asked, asked_options
+from bastzoo.cli.options import as_json
+
+if TYPE_CHECKING:
+    from bastzoo.records.record import Evaluation
+
+
+@click.command()
+@click.argument("answers", metavar="ANSWERS.csv", type=click.Path(path_type=Path))
+@click.option("--track", required=True, metavar="NAME", help="What was answered: bastzoo clips.")
+@click.option("--name", required=True, metavar="NAME", help="What tables call the method.")
+@click.option(
+    "--out", default="runs", show_default=True, metavar="DIR", help="Where the record is kept."
+)
+@asked_options
+@as_json
+def score(
+    answers: Path,
+    track: str,
+    name: str,
+    out: str,
+    preset: str,
+    environment: str,
+    json_: bool,
+) -> None:
+    """Score answers to the clips of a track (bastzoo clips), whoever or whatever gave them.
+
+    ANSWERS.csv has the columns clip, azimuth_deg (-180 to 180, 0 in front, +90 left) and, if there are
+    any, elevation_deg, class, confidence (0 to 1). An empty azimuth is no answer: 90 degrees off. All is
+    scored, or nothing. The record stands in the tables of bastzoo leaderboard, marked.
+
+    Example: bastzoo score answers.csv --track RI --name "My method"
+    """
+    from bastzoo.cli.terminal.progress import say
+    from bastzoo.cli.terminal.results import print_run, print_tracks
+    from bastzoo.records.store import RunStore
+
+    started = time.perf_counter()
+    found = asked(track, preset=preset, environment=environment)
+    store = RunStore(out)
+    store.prepare()
+
+    from bastzoo.answers.scoring import keep, scored
+    from bastzoo.answers.table import read_answers
+
+    given = read_answers(answers, found.questions, found.track)
+    run, on_track = scored(
+        given,
+        found.questions,
+        found.track,
+        name=name,
+        size=found.size,
+        workbench=found.workbench,
+        seconds=time.perf_counter() - started,
+    )
+    path = keep(run, on_track, store, answers=given, questions=found.questions)
+    has_elevation = any(
+        case.evaluation.metrics["elevation_error"] is not None for case in on_track.cases
+    )
+    if has_elevation and not any(one.directions[:, 2].any() for one in given):
+        say("The clips have elevations, and no answer has one: all count as 0°.")
+    if run.evaluation is not None and not json_:
+        print_run(run, path, as_json=False)
+    else:
+        print_tracks(path.name, [on_track], as_json=json_)
+    if not json_:
+        for case in on_track.cases:
+            click.echo(_interval(case.label, case.evaluation))
+
+
+def _interval(label: str, evaluation: Evaluation) -> str:
+    """Mean AD of a case with its interval."""
+    import numpy as np
+
+    from bastzoo.boards.rows import over_sounds
+    from bastzoo.boards.statistics import mean_interval
+
+    low, high = mean_interval(over_sounds([evaluation]), np.array(evaluation.by_sound["clips"]))
+    return (
+        f"{label}: AD {evaluation.metrics['ad_mean']:.2f}°, 95 % interval over sounds {low:.2f} to "
+        f"{high:.2f}°"
+    )

@@ -1,0 +1,1 @@
+"""Commands that draw: reports of runs, and what a network listens to."""

@@ -1,0 +1,259 @@
+"""Pictures of what was heard: error against noise, duration, and by room, listener and class of sound."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bastzoo.boards.published import published_on_track
+from bastzoo.boards.rows import over_sounds
+from bastzoo.boards.statistics import Interval, mean_interval, mean_over_clips
+from bastzoo.plots.canvas import Canvas, picture
+from bastzoo.plots.results import Design, NothingToDrawError, plain
+from bastzoo.records.record import Evaluation, TrackRecord
+
+_OF_THE_CORPUS = re.compile(r"(?P<family>[a-z][a-z-]*)-\d+-\d+")
+"""Ids of the embedded sounds: family, corpus seed, number (`bastzoo.acoustics.sounds`)."""
+
+LISTENER_TRACKS = ("measured-heads", "unseen-head")
+ROOM_TRACKS = ("measured-rooms",)
+
+
+def ad_of(evaluations: Sequence[Evaluation]) -> tuple[float, Interval]:
+    """Mean AD over seeds and its 95 % interval (over sounds, and over trainings where there are enough)."""
+    counts = np.array(evaluations[0].by_sound["clips"])
+    means = over_sounds(evaluations)
+    return mean_over_clips(means, counts), mean_interval(means, counts)
+
+
+def cases_of(design: Design, track: str) -> dict[str, list[Evaluation]]:
+    """The tests of a track by the case's label, one for each seed that was tested on it."""
+    records = [result.on_track(track) for result in design.results]
+    tested: list[TrackRecord] = [record for record in records if record is not None]
+    if not tested:
+        return {}
+    labels = [case.label for case in tested[0].cases]
+    by_label = [{case.label: case.evaluation for case in record.cases} for record in tested]
+    return {
+        label: [found[label] for found in by_label]
+        for label in labels
+        if all(label in f for f in by_label)
+    }
+
+
+def _on_track(
+    canvas: Canvas, tracks: Sequence[str]
+) -> tuple[str, list[tuple[Design, Any, dict[str, list[Evaluation]]]]]:
+    """The first of the tracks that some design was tested on, and those designs with their cases."""
+    for track in tracks:
+        found = [(d, look, cases_of(d, track)) for d, look in canvas.pairs()]
+        found = [one for one in found if one[2]]
+        if found:
+            return track, found
+    names = " or ".join(tracks)
+    raise NothingToDrawError(
+        f"None of these was tested on the track {names} (`bastzoo evaluate RUN --track {tracks[0]}`)."
+    )
+
+
+def _against(canvas: Canvas, tracks: Sequence[str], unit: str, axis: str) -> Any:
+    """AD against a number in the labels of a track's cases, the published curves in grey."""
+    track, drawn = _on_track(canvas, tracks)
+    (axes,) = canvas.axes()
+    numbers = [_number(label, unit) for _, _, cases in drawn for label in cases]
+    finite = sorted({n for n in numbers if math.isfinite(n)})
+    step = float(np.median(np.diff(finite))) if len(finite) > 1 else 10.0
+    clean = (finite[-1] if finite else 0.0) + 1.6 * step
+    published = published_on_track(track)
+    for place, values in enumerate(published):
+        xs, ys = _placed(values, unit, clean)
+        label = "published, other data" if not place else "_published"
+        axes.plot(
+            xs,
+            ys,
+            color=canvas.style.faint,
+            lw=0.7 * canvas.style.line,
+            alpha=0.7,
+            zorder=1,
+            label=label,
+        )
+    for design, look, cases in drawn:
+        known = {label: ad_of(evaluations) for label, evaluations in cases.items()}
+        xs, ys = _placed({label: ad for label, (ad, _) in known.items()}, unit, clean)
+        ends = [
+            _placed({label: end[side] for label, (_, end) in known.items()}, unit, clean)[1]
+            for side in (0, 1)
+        ]
+        axes.plot(xs, ys, marker=look.marker, label=design.label, **look.line)
+        if np.isfinite(ends).all():
+            axes.fill_between(xs, *ends, color=look.colour, alpha=0.15, lw=0)
+    ticks = [n for n in finite if len(finite) <= 6 or n % 10 == 0]
+    words = [f"{n:g}" for n in ticks]
+    if math.inf in numbers:
+        ticks, words = [*ticks, clean], [*words, "clean"]
+    axes.set_xticks(ticks, words)
+    axes.set_ylim(0, None)
+    axes.set_xlabel(axis)
+    axes.set_ylabel("mean AD (°)")
+    axes.grid(visible=True, axis="y")
+    canvas.legend(axes)
+    return axes
+
+
+def _number(label: str, unit: str) -> float:
+    """The number of a case's label: "20 dB" is 20, "clean" infinite, anything else NaN."""
+    if label == "clean":
+        return math.inf
+    try:
+        return float(label.removesuffix(unit))
+    except ValueError:
+        return math.nan
+
+
+def _placed(
+    values: Mapping[str, float], unit: str, clean: float
+) -> tuple[list[float], list[float]]:
+    """The points of a curve in order; "clean" stands at the right."""
+    points = []
+    for label, value in values.items():
+        x = _number(label, unit)
+        if not math.isnan(x):
+            points.append((clean if math.isinf(x) else x, value))
+    points.sort()
+    return [x for x, _ in points], [y for _, y in points]
+
+
+@picture
+def snr(canvas: Canvas) -> Any:
+    """Mean AD against the signal-to-noise ratio of the test, with 95 % intervals; BAST-Mamba's in grey.
+
+    The published curves (one for each SNR of training) are of other data: only their shapes compare.
+    Returns the axes.
+    """
+    return _against(canvas, ("snr", "snr-white"), " dB", "signal-to-noise ratio (dB)")
+
+
+@picture
+def duration(canvas: Canvas) -> Any:
+    """Mean AD against how much of the sound was heard, with 95 % intervals; BAST-Mamba's in grey.
+
+    Returns the axes.
+    """
+    return _against(canvas, ("duration",), " ms", "heard of the sound (ms)")
+
+
+Groups = dict[str, list[tuple[float, Interval | None]]]
+
+
+def _dots(
+    canvas: Canvas,
+    groups: Sequence[tuple[Design, Any, Mapping[str, tuple[float, Interval | None]]]],
+) -> Any:
+    """A row for each group, a dot for each design, its interval as a line."""
+    names = list(dict.fromkeys(name for _, _, found in groups for name in found))
+    offsets = np.linspace(-0.28, 0.28, len(groups)) if len(groups) > 1 else np.zeros(1)
+    lines = len(names) * max(1.0, 0.4 * len(groups)) + 3.5
+    (axes,) = canvas.axes(height=1.6 * lines * canvas.style.text / 72 / canvas.style.column)
+    for offset, (design, look, found) in zip(offsets, groups, strict=True):
+        rows = [names.index(name) + offset for name in found]
+        values = [value for value, _ in found.values()]
+        axes.plot(
+            values,
+            rows,
+            ls="",
+            marker=look.marker,
+            color=look.colour,
+            label=design.label,
+            clip_on=False,
+        )
+        for row, (_, ends) in zip(rows, found.values(), strict=True):
+            if ends is not None and np.isfinite(ends).all():
+                axes.plot(ends, [row, row], color=look.colour, lw=0.8 * canvas.style.line)
+    axes.set_yticks(range(len(names)), [plain(name, 26) for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    drawn = [np.asarray(line.get_xdata(), dtype=float) for line in axes.lines]
+    axes.set_xlim(0, 1.05 * max([1.0, *(float(np.nanmax(xs)) for xs in drawn if len(xs))]))
+    axes.set_xlabel("mean AD (°)")
+    axes.grid(visible=True, axis="x")
+    canvas.legend(axes)
+    return axes
+
+
+def _by_case(
+    canvas: Canvas, tracks: Sequence[str]
+) -> list[tuple[Design, Any, dict[str, tuple[float, Interval | None]]]]:
+    _, drawn = _on_track(canvas, tracks)
+    return [
+        (design, look, {label: ad_of(evaluations) for label, evaluations in cases.items()})
+        for design, look, cases in drawn
+    ]
+
+
+@picture
+def room_error(canvas: Canvas) -> Any:
+    """Mean AD in each room: of the run's own test, and of the tracks of rooms where it was tested on them.
+
+    Cases of tracks have 95 % intervals over sounds; a record keeps none for a room of the run's own test.
+    Returns the axes.
+    """
+    found = []
+    for design, look in canvas.pairs():
+        rows: dict[str, tuple[float, Interval | None]] = {}
+        for room in design.evaluations[0].by_room:
+            values = [e.by_room.get(room, {}).get("ad_mean") for e in design.evaluations]
+            known = [float(value) for value in values if value is not None]
+            if known:
+                rows[room] = (float(np.mean(known)), None)
+        for track in ROOM_TRACKS:
+            rows |= {label: ad_of(tests) for label, tests in cases_of(design, track).items()}
+        found.append((design, look, rows))
+    if not any(rows for _, _, rows in found):
+        raise NothingToDrawError("The records have no figures by room.")
+    return _dots(canvas, found)
+
+
+@picture
+def listener_error(canvas: Canvas) -> Any:
+    """Mean AD for each listener of the tracks of listeners, with 95 % intervals over sounds.
+
+    Returns the axes.
+    """
+    return _dots(canvas, _by_case(canvas, LISTENER_TRACKS))
+
+
+@picture
+def class_error(canvas: Canvas) -> Any:
+    """Mean AD of each class of sound: of `by_class` where a head answers classes, else of the sounds' ids.
+
+    Returns the axes.
+    """
+    found = []
+    for design, look in canvas.pairs():
+        each = [_ad_by_class(evaluation) for evaluation in design.evaluations]
+        names = [name for name in each[0] if all(name in one for one in each)]
+        rows = {name: (float(np.mean([one[name] for one in each])), None) for name in names}
+        found.append((design, look, rows))
+    if not any(rows for _, _, rows in found):
+        raise NothingToDrawError("The records do not say of which class the sounds were.")
+    return _dots(canvas, [one for one in found if one[2]])
+
+
+def _ad_by_class(evaluation: Evaluation) -> dict[str, float]:
+    if evaluation.by_class is not None:
+        known = {n: f.get("ad_mean") for n, f in evaluation.by_class.items()}
+        return {name: float(value) for name, value in known.items() if value is not None}
+    sums: dict[str, tuple[float, int]] = {}
+    by_sound = evaluation.by_sound
+    for sound, ad, clips in zip(
+        by_sound["sounds"], by_sound["ad_mean"], by_sound["clips"], strict=True
+    ):
+        match = _OF_THE_CORPUS.fullmatch(str(sound))
+        if match is None:
+            return {}
+        total, count = sums.get(match["family"], (0.0, 0))
+        sums[match["family"]] = (total + ad * clips, count + clips)
+    return {name: total / count for name, (total, count) in sums.items()}

@@ -1,0 +1,1 @@
+"""Static pages of leaderboards: tables that sort and filter, a page for each row, two rows compared."""

@@ -1,0 +1,174 @@
+"""Boards of runs in their own test, from the rows of `bastzoo.boards.runs`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bastzoo.boards.columns import Column, ColumnChoice
+from bastzoo.boards.published import WORDS, published_runs
+from bastzoo.boards.rows import Row
+from bastzoo.boards.runs import RunPart, introduction, parts_of
+from bastzoo.boards.statistics import ranks_in_words
+from bastzoo.boards.tables import commands, degrees
+from bastzoo.records.record import RunRecord
+from bastzoo.site.view import (
+    GAP,
+    OWN_TEST,
+    Board,
+    Cell,
+    ColumnHead,
+    Group,
+    SiteRow,
+    Test,
+    bar,
+    facets_of,
+    finite,
+    has_figures,
+    page_id,
+    scale_of,
+    slug,
+)
+
+_LEVELS = {"rank": 1, "model": 1, "loss": 2, "integration": 2, "ad": 1, "seeds": 2, "front-back": 2}
+
+STALE = "Made with an older version of a component than other rows of this board: not comparable."
+WITHOUT = "Some sound has no AD in these records, so nothing can be ranked. Make the runs again."
+
+
+def run_boards(
+    records: Sequence[RunRecord], folder: Path, name: str, taken: set[str]
+) -> list[Board]:
+    """A board for each environment, preset and data set. Raises RecordError when sounds differ.
+
+    name: put before the titles; empty where the site is of one folder. taken: slugs that are in use.
+    """
+    finished = [r for r in records if r.status == "finished" and r.evaluation is not None]
+    fit = [r for r in finished if r.evaluation is not None and has_figures(r.evaluation)]
+    unfit = [r for r in finished if r not in fit] if len(fit) < len(finished) else []
+    failed = [
+        (r.name, r.failure.message if r.failure else "") for r in records if r.status == "failed"
+    ]
+    boards = []
+    for part in parts_of(fit):
+        if not any(record.experiment for record in part.shown):
+            continue
+        experiment = part.example[0]
+        title = f"{experiment.environment}, preset {experiment.preset.name}"
+        heard = {(r.tested.environment, r.tested.data_digest) for r in part.shown}
+        mine = [r for r in unfit if (r.tested.environment, r.tested.data_digest) in heard]
+        title = ": ".join(filter(None, [name, title]))
+        boards.append(_board(part, title, slug(title, taken), str(folder), mine))
+    if failed and boards:
+        boards[0].failed.extend(failed)
+    return boards
+
+
+def _board(part: RunPart, title: str, name: str, folder: str, unfit: Sequence[RunRecord]) -> Board:
+    columns = ColumnChoice().shown(part.models)
+    heads = [
+        ColumnHead(
+            column.header.removesuffix(" (95 %)"), column.is_text, _LEVELS.get(column.key, 3)
+        )
+        for column in columns
+    ]
+    scale = scale_of(row.interval.high for row in part.models if row.interval)
+
+    def rows(kind: str, found: Sequence[Row], notes: Sequence[str] = ()) -> list[SiteRow]:
+        padded = notes or [""] * len(found)
+        pairs = zip(found, padded, strict=True)
+        return [_row(kind, row, columns, scale, name, note) for row, note in pairs]
+
+    groups = [
+        Group("", "", rows("model", part.best_first)),
+        Group("Baselines on the same clips", "", rows("baseline", part.baselines)),
+        Group(
+            "Stale, not ranked",
+            STALE,
+            rows("stale", [row for row, _ in part.stale], [why for _, why in part.stale]),
+        ),
+        Group("Without figures", WITHOUT, rows("unranked", [Row((record,)) for record in unfit])),
+        Group("Published, on other data", " ".join(WORDS), _published(part, columns)),
+    ]
+    ranks = [row.means for row in part.models]
+    words = introduction(part)[:1]
+    if part.models:
+        words.append(ranks_in_words(ranks, part.models[0].counts))
+    return Board(
+        slug=name,
+        title=title,
+        words=words,
+        columns=heads,
+        groups=[group for group in groups if group.rows],
+        scale=scale,
+        folder=folder,
+        track=OWN_TEST,
+        environments=sorted({record.tested.environment for record in part.shown}),
+        commands=commands(part.shown),
+    )
+
+
+def _row(
+    kind: str, row: Row, columns: Sequence[Column], scale: float, board: str, note: str
+) -> SiteRow:
+    low, high = row.interval or (None, None)
+    ad = finite(row.metric("ad_mean"))
+    test = Test(row.first.tested.environment, ad, low, high)
+    evaluations = [record.evaluation for record in row.records if record.evaluation]
+    names = dict.fromkeys(name for found in evaluations for name in found.metrics)
+    return SiteRow(
+        kind=kind,
+        name=", ".join(label for label in row.labels if label != GAP),
+        cells=[_cell(column, row, test, scale) for column in columns],
+        facets=facets_of(row.first, OWN_TEST),
+        id=page_id(board, row.first.key),
+        records=row.records,
+        rank=row.standing.words if row.standing else GAP,
+        note=note,
+        tests=[test],
+        figures=[{name: finite(row.metric(name)) for name in names}],
+    )
+
+
+def _cell(column: Column, row: Row, test: Test, scale: float) -> Cell:
+    is_model = row.first.experiment is not None
+    if not is_model and not (column.of_baselines or column.key == "model"):
+        return Cell(GAP)
+    value = column.value(row)
+    if isinstance(value, float) and finite(value) is None:
+        return Cell(GAP)
+    if column.key != "ad":
+        return Cell(column.text(row), value)
+    ends = f"{test.low:.2f} to {test.high:.2f}" if test.low is not None else ""
+    return Cell(degrees(test.ad), value, ends, bar(test, scale))
+
+
+def _published(part: RunPart, columns: Sequence[Column]) -> list[SiteRow]:
+    """The papers' rows in the columns of this board, each with what it is filtered by."""
+    found = []
+    for wanted in sorted(part.published):
+        for line in published_runs({wanted}):
+            ad = float(line["ad"])
+            cells = {
+                "model": Cell(line["model"], line["model"]),
+                "loss": Cell(line["loss"], line["loss"]),
+                "integration": Cell(line["integration"], line["integration"]),
+                "ad": Cell(degrees(ad), ad),
+            }
+            backbone, sharing, loss, integration = wanted
+            found.append(
+                SiteRow(
+                    kind="published",
+                    name=", ".join((line["model"], line["loss"], line["integration"])),
+                    cells=[cells.get(column.key, Cell(GAP)) for column in columns],
+                    facets={
+                        "backbone": backbone,
+                        "sharing": sharing,
+                        "loss": loss,
+                        "integration": integration,
+                        "environment": "RI",
+                        "track": OWN_TEST,
+                    },
+                )
+            )
+    return found

@@ -1,0 +1,1 @@
+"""Answers from elsewhere, and answers that travel."""

@@ -1,0 +1,1 @@
+"""Pictures of runs, by the values that are drawn."""
