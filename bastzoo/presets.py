@@ -180,7 +180,7 @@ def _parse_preset(text: str, *, name: str, source: str) -> Preset:
     except (ValueError, RecursionError) as error:  # ValueError: also numbers of thousands of digits
         raise PresetError(f"{source} is not TOML: {tellable(str(error))}.") from error
     try:
-        return Preset.model_validate({"name": name, **values})
+        return Preset.model_validate({**values, "name": name})
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "the whole"

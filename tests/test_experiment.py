@@ -123,6 +123,16 @@ def test_a_preset_is_a_regular_file_in_utf_8_with_or_without_its_mark(tmp_path: 
     assert load_preset(str(path)).summary == "préréglage"
 
 
+def test_a_file_with_the_name_of_a_preset_that_ships_is_not_taken_for_it(tmp_path: Path) -> None:
+    shipped = load_preset("quick")
+    path = tmp_path / "quick.toml"
+    values = shipped.model_dump(mode="json", exclude={"name", "parameters"})
+    path.write_text(tomli_w.dumps(values | {"name": "quick"}))
+    own = load_preset(str(path))
+    assert own.name == "own-quick"
+    assert own.recipe == shipped.recipe
+
+
 def test_a_missing_preset_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(PresetError, match=r"nowhere\.toml"):
         load_preset(str(tmp_path / "nowhere.toml"))

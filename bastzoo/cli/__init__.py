@@ -159,7 +159,12 @@ def main(args: Sequence[str] | None = None) -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     with _user_facing_output():
         try:
-            result = cli.main(args=args, prog_name="bastzoo", standalone_mode=False)
+            result = cli.main(
+                args=args,
+                prog_name="bastzoo",
+                standalone_mode=False,
+                color=False if os.environ.get("NO_COLOR") else None,  # no-color.org
+            )
         except click.Abort:
             click.echo(
                 "Interrupted. What is finished is kept; give the same command again to go on.",

@@ -10,7 +10,6 @@ import csv
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -27,6 +26,7 @@ from bastzoo.data.batches import Batch, ClipSet, Counted
 from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.directions import azimuth_of, elevation_of
 from bastzoo.errors import DataError, SetupError
+from bastzoo.limits.writing import new_folder
 from bastzoo.zoo.slots import sources_of
 
 ABOUT_FILE = "about.json"
@@ -240,7 +240,7 @@ def _folder(folder: Path, data: RenderedData, layout: str) -> Iterator[Path]:
         raise SetupError(f"{str(folder)!r} exists already; remove it, or name another with --out.")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
+        aside = new_folder(folder.parent, folder.name)
     except OSError as error:
         raise SetupError(
             f"{str(folder)!r} cannot be written: {error.strerror or error}. Name another folder "
@@ -255,7 +255,6 @@ def _folder(folder: Path, data: RenderedData, layout: str) -> Iterator[Path]:
                 f"{free / 1e9:.1f} GB left; make room, or render fewer sounds with another --preset."
             )
         yield aside
-        aside.chmod(0o755)
         os.replace(aside, folder)
     except OSError as error:
         raise SetupError(

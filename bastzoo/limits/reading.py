@@ -68,9 +68,13 @@ def read_bytes(path: Path | str, at_most: int, *, follow: bool = True) -> bytes:
 def read_text(path: Path | str, at_most: int, *, follow: bool = True) -> str:
     """The text of a regular file in UTF-8, with or without a byte-order mark; see `opened`.
 
-    Raises ValueError (UnicodeDecodeError) too.
+    Raises OSError for another encoding too.
     """
-    return read_bytes(path, at_most, follow=follow).decode("utf-8-sig")
+    try:
+        return read_bytes(path, at_most, follow=follow).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        why = f"it is not in UTF-8 ({error.reason})"
+        raise OSError(errno.EILSEQ, why, os.fspath(path)) from error
 
 
 def parsed_json(text: str | bytes) -> Any:

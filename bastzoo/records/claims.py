@@ -28,7 +28,7 @@ from types import TracebackType
 
 from bastzoo.errors import ClaimLostError, FolderError, tellable
 from bastzoo.limits.reading import parsed_json, read_text
-from bastzoo.records.aside import new_file, put
+from bastzoo.limits.writing import new_file, put
 
 FOLDER = ".unfinished"
 CHECKPOINT_FILE = "checkpoint.pt"

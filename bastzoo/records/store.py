@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from bastzoo.errors import FolderError, RecordError, SetupError, tellable
 from bastzoo.limits.reading import MEBIBYTE, parsed_json, read_bytes
-from bastzoo.records.aside import new_folder, put, put_back, replace_folder
+from bastzoo.limits.writing import new_folder, put, put_back, replace_folder
 from bastzoo.records.record import RECORD_SCHEMA, RunRecord, TrackRecord
 
 RECORD_FILE = "record.json"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from bastzoo.errors import FolderError
 from bastzoo.experiment import Combination
-from bastzoo.harness.executors.ray import _Answer, _perform, _put
+from bastzoo.harness.executors.ray import _Answer, _perform, _put, stay_here
 from bastzoo.harness.jobs import Bench, Job, Settings
 from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
@@ -55,3 +56,21 @@ def test_a_folder_that_a_task_cannot_write_stops_the_grid(
     )
     with pytest.raises(FolderError, match="no space"):
         _put(_Answer(None, folder_error="There is no space left."), here)
+
+
+@pytest.mark.parametrize(
+    ("address", "before", "after"),
+    [
+        (None, {}, "0"),
+        ("local", {}, "0"),
+        (None, {"RAY_ADDRESS": "elsewhere:6379"}, None),
+        ("elsewhere:6379", {}, None),
+        (None, {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1"}, "1"),
+    ],
+)
+def test_only_a_cluster_of_our_own_stays_on_the_loopback(
+    monkeypatch: pytest.MonkeyPatch, address: str | None, before: dict[str, str], after: str | None
+) -> None:
+    monkeypatch.setattr(os, "environ", dict(before))
+    stay_here(address)
+    assert os.environ.get("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER") == after

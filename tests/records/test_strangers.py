@@ -21,6 +21,7 @@ from bastzoo.limits.reading import (
     read_bytes,
     read_text,
 )
+from bastzoo.limits.writing import new_folder
 from bastzoo.records.claims import Claims, Holder
 from bastzoo.records.store import RECORD_FILE, RunStore, is_key
 from tests.records.made import model_record
@@ -274,3 +275,12 @@ def test_what_is_written_has_the_permissions_of_the_umask(runs: Path) -> None:
     finally:
         os.umask(before)
     assert {file: stat.S_IMODE(file.stat().st_mode) for file in made} == made
+
+
+def test_what_is_made_aside_has_the_permissions_of_the_umask_too(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        made = new_folder(tmp_path, "model")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(made.stat().st_mode) == 0o750

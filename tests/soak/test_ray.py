@@ -68,3 +68,33 @@ def test_the_grid_is_complete_when_a_node_is_killed(tiny_preset: Path, tmp_path:
     records, faults = RunStore(tmp_path / "runs").records()
     assert faults == []
     assert sum(r.experiment is not None and r.status == "finished" for r in records) == 6
+
+
+LISTENING = """
+import psutil
+from bastzoo.harness.executors.ray import _connect, stay_here
+
+stay_here(None)
+_connect(None)
+import ray
+
+mine = psutil.Process()
+for process in (mine, *mine.children(recursive=True)):
+    for connection in process.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN:
+            print(connection.laddr.ip.removeprefix("::ffff:"))
+ray.shutdown()
+"""
+
+
+def test_a_cluster_that_is_started_here_listens_on_the_loopback_alone() -> None:
+    env = {n: v for n, v in os.environ.items() if not n.startswith("RAY_")}
+    done = subprocess.run(
+        [sys.executable, "-c", LISTENING],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**env, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == {"127.0.0.1"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import keyword
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -76,9 +77,15 @@ def new_plugin(name: str, kind: str, out: Path) -> None:
                 shutil.copytree(model, whole / package / "weights")
         shutil.move(whole, folder)
     click.echo(f"Wrote {folder}/ with the {kind} {name!r}. Now:\n")
-    for line in (f"pip install -e {folder}", f"bastzoo check {name}", values["bench"]):
+    for line in (
+        f"pip install -e {shlex.quote(str(folder))}",
+        f"bastzoo check {name}",
+        values["bench"],
+    ):
         click.echo(f"    {line}")
-    click.echo(f"\n{folder / package / kind}.py is what to change; its tests: pytest {folder}")
+    click.echo(
+        f"\n{folder / package / kind}.py is what to change; its tests: pytest {shlex.quote(str(folder))}"
+    )
 
 
 def _check_name(name: str, kind: str, package: str) -> None:

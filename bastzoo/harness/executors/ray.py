@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import tarfile
 import tempfile
 import uuid
@@ -26,6 +27,7 @@ from bastzoo.harness.stopping import Stopping
 _RETRIES = 5
 _CONNECT_SECONDS = 20
 _POLL = 0.5
+_TAKES_OTHER_NODES = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Ray:
         here: Bench,
     ) -> Iterator[Outcome]:
         """Perform the jobs; see `Executor`. Raises SetupError when no cluster answers."""
+        stay_here(self.address)
         import ray
 
         mine = not ray.is_initialized()
@@ -111,6 +114,16 @@ class Ray:
                     backlog.hold(job)
                 else:
                     yield outcome
+
+
+def stay_here(address: str | None) -> None:
+    """Let a cluster that is started here listen on the loopback alone, where nobody else reaches it.
+
+    Whoever reaches a cluster's ports can run anything in it. Ray listens on all interfaces, but where it
+    takes no other nodes, as on macOS; it looks when it is imported.
+    """
+    if address in (None, "local") and "RAY_ADDRESS" not in os.environ:
+        os.environ.setdefault(_TAKES_OTHER_NODES, "0")
 
 
 def _connect(address: str | None) -> None:

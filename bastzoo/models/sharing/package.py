@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from bastzoo.errors import BastzooError, ComponentError, DataError, RecordError, tellable
+from bastzoo.limits.writing import new_folder
 from bastzoo.models.building import build_model
 from bastzoo.models.sharing.record import MODEL_SCHEMA, ModelRecord, WeightsFile
 from bastzoo.registry import MODEL_KINDS
@@ -45,7 +46,6 @@ def write_package(
     Raises SetupError when the folder is there already, or cannot be written.
     """
     import shutil
-    import tempfile
 
     from bastzoo.engine.weights import weights_of
     from bastzoo.errors import SetupError
@@ -70,8 +70,7 @@ def write_package(
         }
     )
     with in_sentences(folder.parent):
-        aside = Path(tempfile.mkdtemp(prefix=f".writing-{folder.name}-", dir=folder.parent))
-        aside.chmod(0o755)
+        aside = new_folder(folder.parent, folder.name)
         try:
             (aside / WEIGHTS_FILE).write_bytes(weights)
             (aside / MODEL_FILE).write_text(
