@@ -61,12 +61,18 @@ def answers_do_not_give(
         for case, now in zip(on_track.cases, found, strict=True):
             if (case.data_digest, case.condition) != (now.data_digest, now.condition):
                 yield f"the case {case.label} is of other clips"
-            yield from _said(case.evaluation, now.evaluation, answers.name, f"{case.label}: ")
+            yield from said_otherwise(
+                case.evaluation, now.evaluation, answers.name, f"{case.label}: "
+            )
     if record.evaluation is not None:
-        yield from _said(record.evaluation, found[0].evaluation, answers.name)
+        yield from said_otherwise(record.evaluation, found[0].evaluation, answers.name)
 
 
-def _said(then: Evaluation, now: Evaluation, name: str, where: str = "") -> Iterator[str]:
+def said_otherwise(then: Evaluation, now: Evaluation, name: str, where: str = "") -> Iterator[str]:
+    """A sentence for each part of an evaluation that says otherwise than what was computed again.
+
+    name: of the file that it was computed from.
+    """
     head: Mapping[str, tuple[object, object]] = {
         "clips": (then.clips, now.clips),
         "environment": (then.environment, now.environment),
@@ -74,6 +80,12 @@ def _said(then: Evaluation, now: Evaluation, name: str, where: str = "") -> Iter
     for what, (said, is_) in head.items():
         if said != is_:
             yield f"{where}{what} is {said} in the record and {is_} here"
+    for what, told in now.definitions.items():
+        # Figures of another definition are not compared: no record may hide one behind such a word.
+        mine = then.definitions.get(what)
+        if what in then.metrics and (mine is None or mine.version != told.version):
+            said = "no definition" if mine is None else f"version {mine.version}"
+            yield f"{where}{what} is of {said} in the record, and of version {told.version} here"
     found = now.model_dump(exclude={"environment", "split", "clips"})
     for what, said, is_ in differences(then, found):
         yield (f"{where}{what} is {said} in the record and {is_} when computed again from {name}")

@@ -39,6 +39,18 @@ COMMANDS = {
         "bastzoo.cli.answers.score:score",
         "Score answers to the clips of a track.",
     ),
+    "reproduce": (
+        "bastzoo.cli.answers.reproduce:reproduce",
+        "Make a leaderboard's row again, from its record.",
+    ),
+    "submit": (
+        "bastzoo.cli.answers.submit:submit",
+        "Bundle a run, to propose it for a leaderboard.",
+    ),
+    "submissions": (
+        "bastzoo.cli.answers.submit:submissions",
+        "Check bundles that were proposed.",
+    ),
     "runs": ("bastzoo.cli.boards.runs:runs", "List, show, remove and verify runs."),
     "compare": (
         "bastzoo.cli.boards.compare:compare",

@@ -11,7 +11,7 @@ from bastzoo.conditions import Condition, DataSource
 from bastzoo.errors import BastzooError
 from bastzoo.experiment import ELSEWHERE, Experiment, ResolvedComponent
 from bastzoo.presets import DataSize, Preset, load_preset, preset_names
-from bastzoo.records.record import AnswersExperiment, RunRecord
+from bastzoo.records.record import AnswersExperiment, RunRecord, TrackRecord
 from bastzoo.registry import Component, Registry
 
 
@@ -29,7 +29,7 @@ class Present:
         self._data = cache(self._data_now)
         self._preset = cache(load_preset)
 
-    def reason(self, record: RunRecord) -> str:
+    def reason(self, record: RunRecord | TrackRecord) -> str:
         """What has changed since a record was made, in words; empty when it is not stale."""
         tested = record.tested
         if isinstance(tested, Experiment):

@@ -232,7 +232,7 @@ def read_records(folder: Path) -> tuple[list[RunRecord], list[str]]:
     files = _record_files(folder)
     if not files:
         return RunStore(folder).records()
-    return _read_all((file for file in files if not _is_of_a_track(file)), read_record)
+    return _read_all((file for file in files if not is_of_a_track(file)), read_record)
 
 
 def read_track_records(folder: Path) -> tuple[list[TrackRecord], list[str]]:
@@ -240,14 +240,14 @@ def read_track_records(folder: Path) -> tuple[list[TrackRecord], list[str]]:
     files = _record_files(folder)
     if not files:
         return RunStore(folder).track_records()
-    return _read_all(filter(_is_of_a_track, files), read_track_record)
+    return _read_all(filter(is_of_a_track, files), read_track_record)
 
 
 def _record_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.json")) if folder.is_dir() else []
 
 
-def _is_of_a_track(path: Path) -> bool:
+def is_of_a_track(path: Path) -> bool:
     """Records of tracks are named after the track, those of runs after what was run."""
     return path.name.startswith(_TRACK_FILE.partition("{")[0])
 

@@ -10,13 +10,22 @@ import click
 @click.command()
 @click.argument("run")
 @click.option("--track", metavar="NAME", help="Default: the run's own test.")
-@click.option("--to", "target", type=click.Path(path_type=Path), metavar="FILE.csv")
+@click.option(
+    "--to",
+    "target",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="FILE.csv, or FILE.npz: the small form that travels with a record.",
+)
 @click.option("--out", default="runs", show_default=True, metavar="DIR", help="Folder of the runs.")
 def answers(run: str, track: str | None, target: Path | None, out: str) -> None:
     """Write the answers of RUN to every test clip, as `bastzoo score` takes them.
 
     Predictions that lie beside the record are taken as they are; on another track, the model is asked again.
     Scored, they give the run's own figures to the last digit.
+
+    FILE.npz holds the same rounded to steps of 0.0055 degrees, in at most 20 kB: what lies beside committed
+    records, for `bastzoo runs verify leaderboards/records/NAME`.
 
     Example: bastzoo runs answers mamba-SUB-MIX-SP --to answers.csv
     """
@@ -37,6 +46,7 @@ def answers(run: str, track: str | None, target: Path | None, out: str) -> None:
     own = record.answers.track if record.answers else tested.environment
     found = find_track(track or own, registry)
 
+    from bastzoo.answers.compact import packed
     from bastzoo.answers.exported import answers_of
     from bastzoo.answers.questions import questions_of
     from bastzoo.answers.table import write_answers
@@ -48,6 +58,9 @@ def answers(run: str, track: str | None, target: Path | None, out: str) -> None:
     given = answers_of(record, path, questions, found, workbench=workbench)
     target = target or Path(f"answers-{record.key}.csv")
     with in_sentences(target.parent):
-        write_answers(target, questions, given)
+        if target.suffix == ".npz":
+            target.write_bytes(packed(given))
+        else:
+            write_answers(target, questions, given)
     rows = sum(len(question.clips) for question in questions)
     click.echo(f"Wrote {rows:,} answers to the track {found.name} to {target}")

@@ -218,10 +218,18 @@ def verify(
     The key is hashed again, the metrics are computed again from the predictions, the weights are loaded
     into their model, and every file is read. Exit code 2 when something does not hold; a stale run is
     named, and no fault.
+
+    RUN can also be a folder of record files, as under leaderboards/records/, or such a file: figures are
+    computed again from the predictions beside them, where there are some.
     """
     from bastzoo.cli.terminal.output import echo_json
     from bastzoo.records.store import RunStore
 
+    if run and all(_is_committed(name) for name in run):
+        from bastzoo.cli.answers.committed import verify_committed
+
+        verify_committed(context, run, as_json=json_)
+        return
     store = RunStore(out)
     if run or any(chosen.values()):
         found = _chosen(store, run, chosen, "verified")
@@ -266,6 +274,13 @@ def verify(
         )
     if broken:
         context.exit(2)
+
+
+def _is_committed(name: str) -> bool:
+    """Whether this is a record file, or a folder of them."""
+    path = Path(name)
+    is_run = (path / "record.json").is_file()
+    return path.suffix == ".json" or (not is_run and any(path.glob("*.json")))
 
 
 def _all(store: RunStore) -> tuple[list[Listed], list[str]]:

@@ -1,0 +1,51 @@
+"""`bastzoo reproduce`: a row of a leaderboard, made again from its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("record", type=click.Path(path_type=Path))
+@click.option("--device", default="auto", type=click.Choice(["auto", "cpu", "cuda", "mps"]))
+@click.option(
+    "--out",
+    default="reproduced",
+    show_default=True,
+    metavar="DIR",
+    help="Where the new run is kept, with its weights.",
+)
+@click.pass_context
+def reproduce(context: click.Context, record: Path, device: str, out: str) -> None:
+    """Train the row of RECORD again, from its record alone, and say how it agrees.
+
+    RECORD is a file of leaderboards/records/, or a run's folder. On the same kind of machine a row comes out
+    the same to the last bit; elsewhere within its interval. Exit code 2 when it does not.
+
+    Example: bastzoo reproduce leaderboards/records/quick/baseline-ITD-RI-454fb4c4df7cbccd.json
+    """
+    from bastzoo.cli.terminal.progress import say
+    from bastzoo.plugins import default_registry
+    from bastzoo.records.store import (
+        RECORD_FILE,
+        RunStore,
+        is_of_a_track,
+        read_record,
+        read_track_record,
+    )
+
+    path = record / RECORD_FILE if record.is_dir() else record
+    found = read_track_record(path) if is_of_a_track(path) else read_record(path)
+    store = RunStore(out)
+    store.prepare()
+
+    from bastzoo.answers.reproduction import reproduce as made_again
+
+    say(f"Making {found.name} again ...")
+    results = made_again(found, registry=default_registry(), store=store, device=device)
+    for result in results:
+        click.echo(result.words)
+    if not all(result.holds for result in results):
+        context.exit(2)
