@@ -39,7 +39,7 @@ class ComponentError(BastzooError):
     >>> bz.create_model("mambo")
     Traceback (most recent call last):
         ...
-    bastzoo.errors.ComponentError: There is no backbone named 'mambo'. Did you mean 'mamba'?
+    bastzoo.errors.ComponentError: There is no backbone named 'mambo'. Did you mean 'mamba'? ...
     """
 
 

@@ -268,7 +268,7 @@ class Registry:
     >>> registry.get("loss", "cosin")
     Traceback (most recent call last):
         ...
-    bastzoo.errors.ComponentError: There is no loss named 'cosin'. Did you mean 'COSINE'?
+    bastzoo.errors.ComponentError: There is no loss named 'cosin'. Did you mean 'COSINE'? ...
     """
 
     def __init__(self, components: Iterable[Component] = ()) -> None:

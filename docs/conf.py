@@ -27,7 +27,8 @@ exclude_patterns = [".*", "build", "dist", "runs"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 default_role = "code"  # one backtick in a docstring is code, as in Markdown
-autodoc_typehints = "description"
+autodoc_typehints = "signature"
+
 autodoc_member_order = "bysource"
 autodoc_mock_imports: list[str] = []
 
@@ -38,12 +39,16 @@ html_baseurl = ""
 templates_path: list[str] = []
 
 
+# Named by a pattern, on a page of their own.
+_GATHERED = ("docs/design/", "leaderboards/", "benchmarks/")
+
+
 def pages_without_a_place(app: Sphinx, document: str, source: list[str]) -> None:
     """List the pages that no navigation names under `Further pages`, where a new one first appears."""
     if document != root_doc:
         return
-    named = set(re.findall(r"^[^\s`:<]*<?(/[\w/.-]+)>?$", source[0], re.MULTILINE))
-    named |= set(re.findall(r"<(/[\w/.-]+)>$", source[0], re.MULTILINE))
+    named = set(re.findall(r"^(/[\w/.-]+)$", source[0], re.MULTILINE))
+    named |= {f"/{name}" for name in app.env.found_docs if name.startswith(_GATHERED)}
     rest = sorted({f"/{name}" for name in app.env.found_docs} - named - {f"/{root_doc}"})
     source[0] = source[0].replace("% further pages", "\n".join(rest))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,11 @@ def test_a_public_name_has_an_example_that_holds(
 ) -> None:
     monkeypatch.chdir(Path(__file__).parents[1])  # an example reads the records of a board
     value = getattr(bastzoo, name)
-    scope = dict(vars(sys.modules[value.__module__]))
+    home = value if isinstance(value, types.ModuleType) else sys.modules[value.__module__]
+    scope = dict(vars(home))
     finder = doctest.DocTestFinder(recurse=False)
     tests = [test for test in finder.find(value, name, globs=scope) if test.examples]
-    assert tests, f"{value.__module__}.{name} has no example (>>>)"
+    assert tests, f"{home.__name__}.{name} has no example (>>>)"
     said: list[str] = []
     runner = doctest.DocTestRunner(optionflags=OPTIONS, verbose=False)
     for test in tests:

@@ -1,7 +1,10 @@
 """Pictures of runs. Every function takes runs (`bz.load_runs`, records, paths) and returns matplotlib axes.
 
-    import bastzoo as bz
-    axes = bz.plot.azimuth_error(bz.load_runs("runs"))
+    >>> import bastzoo as bz
+    >>> runs = bz.load_runs("leaderboards/records/plugins")
+    >>> axes = bz.plot.azimuth_error(runs)
+    >>> len(axes) > 0
+    True
 
 `figure` is a matplotlib figure to draw into, else a new one; `style` is `paper`, `slides` or `dark`.
 """
