@@ -87,7 +87,7 @@ def test_a_rendered_sound_is_the_clip_that_models_are_tested_with() -> None:
 
 
 @given(st.sampled_from([-10.0, 0.0, 25.0]), st.sampled_from(["speech", "white"]))
-@settings(max_examples=6)
+@settings(max_examples=6, deadline=None)
 def test_the_noise_of_a_rendered_sound_is_as_loud_as_asked(snr_db: float, noise: Any) -> None:
     sound = np.random.default_rng(1).normal(size=12_000)
     clean = bz.render(sound, azimuth=-40, listener="kemar")

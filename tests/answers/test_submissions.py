@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bastzoo.answers.bundle import bundle_of, opened, sealed
-from bastzoo.answers.submissions import submission_faults
-from bastzoo.answers.truths import Truths
+from bastzoo.answers.submitted.bundle import bundle_of, opened, sealed
+from bastzoo.answers.submitted.submissions import submission_faults
+from bastzoo.answers.submitted.truths import Truths
 from bastzoo.plugins import default_registry
 from tests.answers.conftest import Run
 

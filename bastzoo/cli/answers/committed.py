@@ -11,8 +11,8 @@ import click
 
 def verify_committed(context: click.Context, names: Sequence[str], *, as_json: bool) -> None:
     """Print what does not hold of record files; exit code 2 when something does not."""
-    from bastzoo.answers.committed import verify_file
-    from bastzoo.answers.truths import Truths
+    from bastzoo.answers.submitted.committed import verify_file
+    from bastzoo.answers.submitted.truths import Truths
     from bastzoo.cli.terminal.output import echo_json
     from bastzoo.plugins import default_registry
 

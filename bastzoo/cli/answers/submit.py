@@ -21,7 +21,7 @@ def submit(run: str, target: Path | None, out: str) -> None:
 
     Example: bastzoo submit mamba-SUB-MIX-SP
     """
-    from bastzoo.answers.bundle import bundle_of
+    from bastzoo.answers.submitted.bundle import bundle_of
     from bastzoo.records.store import RunStore, in_sentences
 
     path = Path(run) if run.endswith(".json") else RunStore(out).find(run)
@@ -47,8 +47,8 @@ def check(context: click.Context, files: tuple[Path, ...], json_: bool) -> None:
     Names what does not follow. Nothing in a bundle is executed. Exit code 2 when one does not hold. Whether a
     model gave those answers, only training it again can say: bastzoo reproduce.
     """
-    from bastzoo.answers.submissions import submission_faults
-    from bastzoo.answers.truths import Truths
+    from bastzoo.answers.submitted.submissions import submission_faults
+    from bastzoo.answers.submitted.truths import Truths
     from bastzoo.cli.terminal.output import echo_json
     from bastzoo.plugins import default_registry
 

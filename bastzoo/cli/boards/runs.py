@@ -238,7 +238,7 @@ def verify(
         found, unreadable = _all(store)
     with_record = [one for one in found if one.record is not None and one.path is not None]
 
-    from bastzoo.answers.checking import faults_of_answers
+    from bastzoo.answers.submitted.checking import faults_of_answers
     from bastzoo.harness.verification import faults_of, twice
     from bastzoo.harness.workbench import Workbench
     from bastzoo.plugins import default_registry

@@ -11,10 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bastzoo.data import batches
 from bastzoo.data.recorded.bast import read_bast_folder
 from bastzoo.data.recorded.index import (
-    SPLITS,
     TEST,
     TRAIN,
     VALIDATION,
@@ -246,10 +244,6 @@ def test_the_last_sound_of_a_class_is_not_held_out() -> None:
     held = hold_out(sound, tuple(map(str, sound)), 15, "seed", label=label)
     assert not held[10:].any()
     assert held[:10].sum() == 9
-
-
-def test_the_names_of_splits_are_those_of_all_data() -> None:
-    assert SPLITS == batches.SPLITS
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ def test_a_file_that_could_not_be_read_once_is_read_again(
     tmp_path: Path, clips: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A network drive that was away must not leave a cache that says so for ever."""
-    from bastzoo.data.recorded import job
+    from bastzoo.data.recorded import conversion
 
     def failing(paths: list[str], out: np.ndarray, *, fit: bool = False) -> dict[int, str]:
         out[:] = 0
@@ -209,7 +209,7 @@ def test_a_file_that_could_not_be_read_once_is_read_again(
 
     index = read_bast_folder(clips)
     with monkeypatch.context() as patch:
-        patch.setattr(job, "read_waves", failing)
+        patch.setattr(conversion, "read_waves", failing)
         with pytest.raises(DataError):
             convert(index, FRONTEND, cache=tmp_path)
     assert not convert(index, FRONTEND, cache=tmp_path).bad.any()

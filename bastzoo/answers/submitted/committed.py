@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bastzoo.answers.compact import LARGEST, unpacked
-from bastzoo.answers.following import looked_at, unfollowed
 from bastzoo.answers.scoring import results
-from bastzoo.answers.truths import Truths
+from bastzoo.answers.submitted.following import looked_at, unfollowed
+from bastzoo.answers.submitted.truths import Truths
 from bastzoo.errors import BastzooError
 from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
 from bastzoo.records.store import is_of_a_track, read_record, read_track_record

@@ -38,7 +38,7 @@ class Truths:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """All metrics that can be had here."""
-        return self.workbench(DataSource()).metrics
+        return self.workbench(DataSource()).session.metrics
 
     def of(self, record: RunRecord | TrackRecord) -> list[Question]:
         """What a record was asked: its own test, or the cases of its track.

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bastzoo.answers.bundle import SMALL_FILE, TRACK_FILE, opened
-from bastzoo.answers.checking import answers_do_not_give, said_otherwise
-from bastzoo.answers.committed import figure_faults, key_faults
 from bastzoo.answers.questions import Question
 from bastzoo.answers.scoring import ANSWERS_FILE, results
-from bastzoo.answers.truths import Truths
+from bastzoo.answers.submitted.bundle import SMALL_FILE, TRACK_FILE, opened
+from bastzoo.answers.submitted.checking import answers_do_not_give, said_otherwise
+from bastzoo.answers.submitted.committed import figure_faults, key_faults
+from bastzoo.answers.submitted.truths import Truths
 from bastzoo.engine.evaluation import Answers
 from bastzoo.errors import BastzooError, RecordError
 from bastzoo.experiment import Experiment

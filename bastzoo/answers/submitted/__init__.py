@@ -1,0 +1,1 @@
+"""Rows that travel: a bundle of record, predictions and environment, and what checks it."""
