@@ -42,20 +42,11 @@ def boards_of(
         on_tracks, more = read_track_records(folder)
         faults += [*unread, *more]
         name = folder.resolve().name if len(folders) > 1 else ""
-        before = len(boards)
         try:
             boards += run_boards(records, folder, name, taken)
             boards += track_boards(on_tracks, folder, name, taken, questions or {})
         except RecordError as error:
             faults.append(f"{folder}: {error}")
-        shown = {r.key for board in boards[before:] for row in board.rows for r in row.records}
-        finished = [record for record in records if record.status == "finished"]
-        lost = {r.name for r in (*finished, *on_tracks) if r.experiment and r.key not in shown}
-        if lost and not any(sentence.startswith(f"{folder}: ") for sentence in faults):
-            faults.append(
-                f"{folder}: {len(lost)} runs stand on no board, because they have no AD of every sound "
-                f"({sorted(lost)[0]}{', ...' if len(lost) > 1 else ''}). Make them again."
-            )
         if not records and not on_tracks and not unread and not more:
             faults.append(f"There is no run in {str(folder)!r}; `bastzoo bench` writes some.")
     return boards, faults

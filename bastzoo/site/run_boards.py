@@ -24,7 +24,6 @@ from bastzoo.site.view import (
     bar,
     facets_of,
     finite,
-    has_figures,
     page_id,
     scale_of,
     slug,
@@ -33,7 +32,6 @@ from bastzoo.site.view import (
 _LEVELS = {"rank": 1, "model": 1, "loss": 2, "integration": 2, "ad": 1, "seeds": 2, "front-back": 2}
 
 STALE = "Made with an older version of a component than other rows of this board: not comparable."
-WITHOUT = "Some sound has no AD in these records, so nothing can be ranked. Make the runs again."
 
 
 def run_boards(
@@ -43,28 +41,23 @@ def run_boards(
 
     name: put before the titles; empty where the site is of one folder. taken: slugs that are in use.
     """
-    finished = [r for r in records if r.status == "finished" and r.evaluation is not None]
-    fit = [r for r in finished if r.evaluation is not None and has_figures(r.evaluation)]
-    unfit = [r for r in finished if r not in fit] if len(fit) < len(finished) else []
     failed = [
         (r.name, r.failure.message if r.failure else "") for r in records if r.status == "failed"
     ]
     boards = []
-    for part in parts_of(fit):
+    for part in parts_of(records):
         if not any(record.experiment for record in part.shown):
             continue
         experiment = part.example[0]
         title = f"{experiment.environment}, preset {experiment.preset.name}"
-        heard = {(r.tested.environment, r.tested.data_digest) for r in part.shown}
-        mine = [r for r in unfit if (r.tested.environment, r.tested.data_digest) in heard]
         title = ": ".join(filter(None, [name, title]))
-        boards.append(_board(part, title, slug(title, taken), str(folder), mine))
+        boards.append(_board(part, title, slug(title, taken), str(folder)))
     if failed and boards:
         boards[0].failed.extend(failed)
     return boards
 
 
-def _board(part: RunPart, title: str, name: str, folder: str, unfit: Sequence[RunRecord]) -> Board:
+def _board(part: RunPart, title: str, name: str, folder: str) -> Board:
     columns = ColumnChoice().shown(part.models)
     heads = [
         ColumnHead(
@@ -87,7 +80,6 @@ def _board(part: RunPart, title: str, name: str, folder: str, unfit: Sequence[Ru
             STALE,
             rows("stale", [row for row, _ in part.stale], [why for _, why in part.stale]),
         ),
-        Group("Without figures", WITHOUT, rows("unranked", [Row((record,)) for record in unfit])),
         Group("Published, on other data", " ".join(WORDS), _published(part, columns)),
     ]
     ranks = [row.means for row in part.models]

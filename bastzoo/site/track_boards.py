@@ -11,7 +11,7 @@ from bastzoo.boards.tables import commands, degrees, percent
 from bastzoo.boards.track_rows import TrackPart, TrackRow, parts_of, ranks_of
 from bastzoo.boards.tracks import introduction
 from bastzoo.records.record import TrackRecord
-from bastzoo.site.run_boards import STALE, WITHOUT
+from bastzoo.site.run_boards import STALE
 from bastzoo.site.view import (
     GAP,
     Board,
@@ -23,7 +23,6 @@ from bastzoo.site.view import (
     bar,
     facets_of,
     finite,
-    has_figures,
     page_id,
     scale_of,
     slug,
@@ -45,25 +44,20 @@ def track_boards(
     boards = []
     for track in dict.fromkeys(record.track for record in records):
         found = [record for record in records if record.track == track]
-        fit = [r for r in found if all(has_figures(case.evaluation) for case in r.cases)]
-        unfit = [record for record in found if record not in fit]
-        for part in parts_of(fit):
+        for part in parts_of(found):
             if not any(record.experiment for record in part.shown):
                 continue
-            experiment, record = part.example
+            experiment, _ = part.example
             title = f"Track {track}, preset {experiment.preset.name}"
             if name.lower() not in ("", track.lower()):
                 title = f"{name}: {title}"
-            mine = [r for r in unfit if r.test_digest == record.test_digest]
-            board = _board(part, title, slug(title, taken), str(folder), mine)
+            board = _board(part, title, slug(title, taken), str(folder))
             asked = [questions[track]] if questions.get(track) else []
             boards.append(replace(board, words=[*asked, *board.words]))
     return boards
 
 
-def _board(
-    part: TrackPart, title: str, name: str, folder: str, unfit: Sequence[TrackRecord]
-) -> Board:
+def _board(part: TrackPart, title: str, name: str, folder: str) -> Board:
     several = len(part.cases) > 1
     heads = [
         ColumnHead("Rank", level=1),
@@ -92,7 +86,6 @@ def _board(
             STALE,
             rows("stale", [row for row, _ in part.stale], [why for _, why in part.stale]),
         ),
-        Group("Without figures", WITHOUT, rows("unranked", [TrackRow((r,)) for r in unfit])),
     ]
     published = published_track(part.shown[0].track)
     if published is not None:
@@ -128,8 +121,7 @@ def _overall(row: TrackRow) -> Result:
 
 
 def _row(kind: str, row: TrackRow, part: TrackPart, scale: float, board: str, note: str) -> SiteRow:
-    is_known = kind != "unranked"
-    overall = _overall(row) if is_known else Result("", None)
+    overall = _overall(row)
     model, loss, integration, heard = row.labels
     cases = range(len(row.first.cases))
     ends = f"{overall.low:.2f} to {overall.high:.2f}" if overall.low is not None else ""
@@ -145,7 +137,7 @@ def _row(kind: str, row: TrackRow, part: TrackPart, scale: float, board: str, no
     cells.append(_figure(sum(known) / len(known) if known else None, "%"))
     if part.has_several_seeds:
         seeds = len(row.records) if row.is_model else None
-        spread = finite(row.spread) if is_known else None
+        spread = finite(row.spread)
         cells.append(Cell(str(seeds or GAP), seeds))
         cells.append(Cell(GAP if spread is None else f"± {spread:.2f}", spread))
     intervals = row.intervals or [(None, None)] * len(cases)

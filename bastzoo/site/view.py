@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bastzoo.experiment import digest
-from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
+from bastzoo.records.record import RunRecord, TrackRecord
 
 FACETS = ("backbone", "integration", "loss", "sharing", "environment", "track")
 """What the boards filter by."""
@@ -64,7 +64,7 @@ class Result:
 class SiteRow:
     """One row of a board, and what its page needs.
 
-    kind: model, baseline, stale, unranked or published. id: the name of its page; empty for published rows.
+    kind: model, baseline, stale or published. id: the name of its page; empty for published rows.
     figures: of each test, the mean over the seeds, by the figure's name in records.
     """
 
@@ -122,12 +122,6 @@ def finite(value: float | int | str | None) -> float | None:
     if isinstance(value, int | float) and math.isfinite(value):
         return float(value)
     return None
-
-
-def has_figures(evaluation: Evaluation) -> bool:
-    """Whether every sound has an AD, so that the row can be ranked. NaN would reach all other rows."""
-    values = [evaluation.metrics.get("ad_mean"), *evaluation.by_sound.get("ad_mean", [None])]
-    return all(finite(value) is not None for value in values)
 
 
 def facets_of(record: RunRecord | TrackRecord, track: str) -> dict[str, str]:

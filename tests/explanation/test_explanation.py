@@ -202,7 +202,7 @@ def test_clips_of_the_test_split_are_spread_over_it_the_one_asked_for_first(
     from types import SimpleNamespace
 
     from bastzoo.cli.reports.explain import _test_clips
-    from bastzoo.harness.workbench import Workbench
+    from bastzoo.harness.workbench.heard import HeardData
 
     asked: list[list[int]] = []
 
@@ -218,7 +218,7 @@ def test_clips_of_the_test_split_are_spread_over_it_the_one_asked_for_first(
             return SimpleNamespace(inputs=indices, sounds=zeros, rooms=zeros)
 
     data = SimpleNamespace(split=lambda name: {"test": Ten()}[name])
-    monkeypatch.setattr(Workbench, "data_of", lambda self, experiment: data)
+    monkeypatch.setattr(HeardData, "of", lambda self, experiment: data)
     localizer = bz.load("quick-vanilla")
     assert _test_clips(localizer, 7, 3)[2] == "clip 7: rain-0-0, anechoic"
     _test_clips(localizer, None, 3)

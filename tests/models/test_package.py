@@ -125,7 +125,10 @@ HUGE = {"dim": 65_000, "mlp_dim": 65_000, "depth": 200}
         (changed_record(lambda v: v["components"].pop("head")), "it names no head"),
         (changed_record(lambda v: v["size"].update(dim=48)), r"instead of \[1, 1, 48\]"),
         (changed_record(lambda v: v["size"].update(HUGE)), "are not those of the model"),
-        (changed_record(lambda v: v["size"].update(depth=10**9)), "its size depth is 1000000000"),
+        (
+            changed_record(lambda v: v["size"].update(depth=10**9)),
+            "size.depth: Input should be less than or equal to 1000",
+        ),
         (
             changed_record(lambda v: v["size"].update(dim="wide")),
             "size.dim: Input should be a valid integer",

@@ -132,21 +132,22 @@ def test_hostile_names_are_text_and_nothing_else(tmp_path: Path) -> None:
     assert {path.parent.parent for path in target.rglob("*.html")} == {tmp_path, target}
 
 
-def test_a_run_of_nan_is_a_gap_beside_the_others(tmp_path: Path) -> None:
+def test_a_run_of_nan_is_left_out_and_named_beside_the_others(tmp_path: Path) -> None:
     broken = without_figures(model_record(7.0, loss="MSE"))
     folder = keep(tmp_path / "runs", model_record(5.0), model_record(9.0, loss="AD"), broken)
-    board = boards_of([folder])[0][0]
-    assert [row.kind for row in board.rows] == ["model", "model", "unranked"]
-    assert all("nan" not in cell.text.lower() for row in board.rows for cell in row.cells)
+    boards, faults = boards_of([folder])
+    assert [row.kind for row in boards[0].rows] == ["model", "model"]
+    assert len(faults) == 1
+    assert "metrics has no ad_mean" in faults[0]
     write_site(tmp_path / "site", [folder])
-    page = (tmp_path / "site" / "runs" / f"{board.rows[-1].id}.html").read_text()
-    assert "some sound has no AD" in page
-    assert "nan" not in page.lower()
+    index = (tmp_path / "site" / "index.html").read_text()
+    assert "metrics has no ad_mean" in index
+    assert "nan" not in {cell.text.lower() for row in boards[0].rows for cell in row.cells}
 
 
 def test_only_runs_of_nan_are_one_sentence(tmp_path: Path) -> None:
     folder = keep(tmp_path / "runs", without_figures(model_record()))
-    with pytest.raises(RecordError, match="no AD of every sound"):
+    with pytest.raises(RecordError, match="metrics has no ad_mean"):
         write_site(tmp_path / "site", [folder])
     assert not (tmp_path / "site").exists()
 

@@ -34,6 +34,7 @@ REQUIRED = (
     "huggingface-hub",
     "einops",
     "jaxtyping",
+    "jinja2",
     "platformdirs",
     "pluggy",
     "psutil",
