@@ -14,7 +14,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from bastzoo.boards.tables import PAPER_COLUMNS
+from bastzoo.boards.tables import MARK, PAPER_COLUMNS
 
 if TYPE_CHECKING:
     from bastzoo.boards.formats import Section
@@ -53,7 +53,11 @@ def fitted(section: Section, width: int, *, has_blocks: bool = True) -> Iterator
     At 80 cells the paper's form, with a bar; then, as there is room, the rank, the interval, and the other
     columns in their order. has_blocks: whether the terminal can draw them.
     """
-    yield Text(_short(_title(section), width), style="bold")
+    is_marked = any(
+        MARK.strip() in cell for block in section.blocks for line in block for cell in line
+    )
+    mark = f"; {MARK.strip()} of this command" if is_marked else ""
+    yield Text(_short(_title(section, mark), width), style="bold")
     headers = [_plain(header) for header in section.headers]
     blocks = [[[_plain(cell) for cell in line] for line in block] for block in section.blocks]
     error = _error_column(section)
@@ -101,13 +105,13 @@ def fitted(section: Section, width: int, *, has_blocks: bool = True) -> Iterator
             yield drawn
 
 
-def _title(section: Section) -> str:
+def _title(section: Section, mark: str = "") -> str:
     facts = section.facts
     words = [f"Track {facts['track']}" if facts.get("track") else str(facts.get("environment"))]
     words.append(f"preset {facts.get('preset')}")
     if facts.get("clips"):
         words.append(f"{facts['clips']:,} test clips")
-    hidden = "best first; bars: AD"
+    hidden = f"best first; bars: AD{mark}"
     return _plain(", ".join(words)) + f" ({hidden})"
 
 
