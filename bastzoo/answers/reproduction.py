@@ -104,7 +104,7 @@ def _agreement(test: str, then: Evaluation, now: Evaluation) -> Agreement:
         test=test,
         then=figures[0],
         now=figures[1],
-        interval=mean_interval(over_sounds([then]), np.array(then.by_sound["clips"])),
+        interval=mean_interval(over_sounds([then]), np.array(then.by_sound["clips"])).of_angles(),
         to_the_bit=same and then.by_sound == now.by_sound,
     )
 

@@ -148,7 +148,7 @@ def _compared(
             _name(of[0]),
             _seeds(of),
             mean_over_clips(m, counts),
-            mean_interval(m, counts, pooled=pooled),
+            mean_interval(m, counts, pooled=pooled).of_angles(),
             _metrics(tests),
         )
         for of, m, tests in zip((a, b), means, (tests_a, tests_b), strict=True)

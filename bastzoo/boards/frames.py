@@ -216,5 +216,5 @@ def _facts(record: RunRecord | TrackRecord) -> dict[str, Any]:
 
 def _figures(evaluation: Evaluation) -> dict[str, Any]:
     counts = np.array(evaluation.by_sound["clips"])
-    low, high = mean_interval(over_sounds([evaluation]), counts)
+    low, high = mean_interval(over_sounds([evaluation]), counts).of_angles()
     return {"clips": evaluation.clips, "ad_low": low, "ad_high": high, **evaluation.metrics}

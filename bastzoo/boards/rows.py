@@ -212,7 +212,7 @@ def ranked(models: Sequence[Row]) -> list[Row]:
     same_sounds([(r.key, _evaluation(r)) for row in models for r in row.records])
     found = standings([row.means for row in models], models[0].counts)
     return [
-        replace(row, standing=standing, interval=standing.interval)
+        replace(row, standing=standing, interval=standing.interval.of_angles())
         for row, standing in zip(models, found, strict=True)
     ]
 
@@ -223,7 +223,7 @@ def with_intervals(rows: Sequence[Row]) -> list[Row]:
         return []
     same_sounds([(r.key, _evaluation(r)) for row in rows for r in row.records])
     # What is not trained has no variance of trainings to borrow.
-    return [replace(row, interval=mean_interval(row.means, row.counts)) for row in rows]
+    return [replace(row, interval=mean_interval(row.means, row.counts).of_angles()) for row in rows]
 
 
 def to_mark(records: Iterable[Record], keys: Collection[str]) -> frozenset[str]:

@@ -52,6 +52,12 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    def of_angles(self) -> Interval:
+        """The same interval of a mean AD, cut to 0 to 180 degrees; infinite ends (there is none) stay."""
+        if math.isinf(self.low):
+            return self
+        return Interval(min(max(self.low, 0.0), 180.0), min(max(self.high, 0.0), 180.0))
+
 
 class Trainings(NamedTuple):
     """How far trainings of one design lie apart: variance, and the degrees of freedom that it rests on."""

@@ -187,7 +187,8 @@ def _with_intervals(rows: Sequence[TrackRow]) -> list[TrackRow]:
         counts = np.array(result.evaluation.by_sound["clips"])
         models = [row.means(case) for row in rows if row.is_model]
         others = [mean_interval(row.means(case), counts) for row in rows if not row.is_model]
-        by_case.append([*mean_intervals(models, counts), *others])
+        found = [*mean_intervals(models, counts), *others]
+        by_case.append([interval.of_angles() for interval in found])
     by_row = zip(*by_case, strict=True)
     return [replace(row, intervals=mine) for row, mine in zip(rows, by_row, strict=True)]
 

@@ -27,7 +27,7 @@ def ad_of(evaluations: Sequence[Evaluation]) -> tuple[float, Interval]:
     """Mean AD over seeds and its 95 % interval (over sounds, and over trainings where there are enough)."""
     counts = np.array(evaluations[0].by_sound["clips"])
     means = over_sounds(evaluations)
-    return mean_over_clips(means, counts), mean_interval(means, counts)
+    return mean_over_clips(means, counts), mean_interval(means, counts).of_angles()
 
 
 def cases_of(design: Design, track: str) -> dict[str, list[Evaluation]]:

@@ -29,7 +29,7 @@ def facts_of(design: Design) -> dict[str, Any]:
     """Its name, what it was tested on, figures (means over seeds), and the commands that made it."""
     tests = design.evaluations
     counts = np.array(tests[0].by_sound["clips"])
-    low, high = mean_interval(over_sounds(tests), counts)
+    low, high = mean_interval(over_sounds(tests), counts).of_angles()
     seeds = [r.record.experiment.seed for r in design.results if r.record.experiment is not None]
     tested = design.first.tested
     return {

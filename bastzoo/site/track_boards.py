@@ -114,7 +114,7 @@ def _overall(row: TrackRow) -> Result:
     if len(row.first.cases) == 1 and row.intervals:
         interval = row.intervals[0]
     elif row.standing is not None:
-        interval = row.standing.interval
+        interval = row.standing.interval.of_angles()
     else:
         return Result("", finite(row.figure))
     return Result("", finite(row.figure), interval.low, interval.high)

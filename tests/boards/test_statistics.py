@@ -183,3 +183,12 @@ def test_the_same_bytes_on_every_machine():
     assert interval == (pytest.approx(interval.low, abs=0), pytest.approx(interval.high, abs=0))
     assert [round(end, 9) for end in interval] == list(interval)
     assert mean_intervals([means * 3, means], np.arange(1, 41))[1] == interval
+
+
+def test_the_ends_of_an_interval_of_ad_are_angles() -> None:
+    """Three sounds say little: a quantile of t reaches below 0, or beyond half a circle."""
+    found = mean_interval(np.array([1.0, 60.0, 170.0]), np.array([6, 6, 6]))
+    assert found.low < 0 < 180 < found.high
+    assert found.of_angles() == (0.0, 180.0)
+    nothing = mean_interval(np.array([5.0]), np.array([6]))
+    assert nothing.of_angles() == nothing == (-np.inf, np.inf)

@@ -85,7 +85,9 @@ def _interval(label: str, evaluation: Evaluation) -> str:
     from bastzoo.boards.rows import over_sounds
     from bastzoo.boards.statistics import mean_interval
 
-    low, high = mean_interval(over_sounds([evaluation]), np.array(evaluation.by_sound["clips"]))
+    low, high = mean_interval(
+        over_sounds([evaluation]), np.array(evaluation.by_sound["clips"])
+    ).of_angles()
     return (
         f"{label}: AD {evaluation.metrics['ad_mean']:.2f}°, 95 % interval over sounds {low:.2f} to "
         f"{high:.2f}°"
