@@ -249,11 +249,8 @@ def evaluate(
     >>> import bastzoo as bz
     >>> bz.evaluate("default", track="measured-rooms").frame()["ad_mean"].mean()  # doctest: +SKIP
     """
-    from dataclasses import replace
-    from pathlib import Path
-
     from bastzoo.harness.track_run import track_runs
-    from bastzoo.harness.tracks import check_track, environment_track, find_track
+    from bastzoo.harness.tracks import tests_of
     from bastzoo.harness.workbench import Workbench
     from bastzoo.models.loading import run_folder
     from bastzoo.plugins import default_registry
@@ -263,23 +260,20 @@ def evaluate(
     path = run_folder(run if isinstance(run, str) else run.key, store, registry)
     record = read_record(path / RECORD_FILE)
     tested, store = record.tested, RunStore(path.parent)
-    named = [find_track(name, registry) for name in _names(track)]
-    for one in named:
-        check_track(one, tested.source)
-    rooms = _names(env) or (() if named else (tested.environment,))
-    if tested.source.layout == "rendered":
-        rooms = tuple(registry.get("environment", name).name for name in rooms)
-    changed = [f"with {', '.join(_names(listener))}"] if listener else []
-    changed += [f"on {Path(sounds).name}"] if sounds else []
-    tracks = [
-        replace(one, name=" ".join([one.name, *changed]))
-        for one in [*map(environment_track, rooms), *named]
-    ]
+    heard, words = tested.source.heard_by(_names(listener), sounds=sounds)
+    tracks = tests_of(
+        tested,
+        environments=_names(env),
+        tracks=_names(track),
+        heard=heard,
+        words=words,
+        registry=registry,
+    )
     workbench = Workbench(
         registry,
         device=device,
         precision=record.experiment.precision if record.experiment else "no",
-        source=tested.source.heard_by(_names(listener), sounds=sounds),
+        source=heard,
     )
     track_runs(record, tracks, workbench=workbench, store=store)
     return load_runs(store.folder).of_keys({record.key})
@@ -322,7 +316,7 @@ def render(
     from bastzoo.plugins import default_registry
 
     registry = default_registry()
-    place: Environment = registry.get("environment", room).build()
+    place = registry.get("environment", room).build_as(Environment)
     if len(place.rooms) != 1:
         raise DataError(
             f"The environment {place.name} has {len(place.rooms) or 'no fixed'} rooms; name one of a single "

@@ -18,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from bastzoo.errors import CombinationError
+
 Noise = Literal["speech", "white"]
 Directions = Literal["grid", "between", "sphere"]
 Layout = Literal["rendered", "bast", "csv"]
@@ -227,16 +229,23 @@ class DataSource(BaseModel):
         *,
         azimuths: Literal["clockwise", "counter-clockwise"] | None = None,
         sounds: str | None = None,
-    ) -> DataSource:
-        """The same with other listeners, and other sounds, for a test; none of either changes nothing.
+    ) -> tuple[DataSource, str]:
+        """The same with other listeners, and other sounds, for a test, and words that tell it apart.
 
-        Nothing is left of the listeners that trained: results of several runs can be ranked together.
+        None of either changes nothing, and has no words. Nothing is left of the listeners that trained:
+        results of several runs can be ranked together. Raises CombinationError for recordings.
         """
+        if (listeners or sounds) and self.layout != "rendered":
+            raise CombinationError(
+                "Other listeners and sounds are for runs on rendered clips; this one heard recordings."
+            )
         changed: dict[str, Any] = {"sounds": sounds} if sounds else {}
         if listeners:
             changed |= {"hrtf": None, "listeners": tuple(listeners), "test_listeners": ()}
             changed |= {"hrtf_directions": "interpolated", "azimuth_direction": azimuths}
-        return self.model_copy(update=changed)
+        words = f" with {', '.join(listeners)}" if listeners else ""
+        words += f" on {sounds}" if sounds else ""
+        return self.model_copy(update=changed), words
 
 
 def _span(numbers: tuple[int, ...]) -> str:

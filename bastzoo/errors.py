@@ -88,3 +88,20 @@ def tellable(text: str, longest: int = 300) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+_MANY, _FEW = 60, 6
+"""Of more names than `_MANY` a sentence lists the first `_FEW`."""
+
+
+def unknown_name(what: str, name: str, known: list[str]) -> str:
+    """Say that nothing is called `name`, what was probably meant, and what there is."""
+    import difflib
+
+    lowered = {k.lower(): k for k in known}
+    close = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.5)
+    hint = f" Did you mean {lowered[close[0]]!r}?" if close else ""
+    many = len(known) > _MANY
+    more = f", ... ({len(known)} in all)" if many else ""
+    listed = ", ".join(known[:_FEW] if many else known) or "none"
+    return f"There is no {what} named {name!r}.{hint} Known: {listed}{more}."

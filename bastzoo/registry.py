@@ -6,7 +6,6 @@ imports no model code and no torch.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -16,9 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, TypeVar
 
-from bastzoo.errors import ComponentError, SetupError
+from bastzoo.errors import BastzooError, ComponentError, SetupError, unknown_name
+
+Built = TypeVar("Built")
 
 KINDS = (
     "backbone",
@@ -40,9 +41,6 @@ _ANY = "/*"
 # Kinds of component that a combination chooses, in the order of a clip's way through the model.
 MODEL_KINDS = ("frontend", "backbone", "integration", "head")
 COMBINATION_KINDS = (*MODEL_KINDS, "loss")
-
-_MANY, _FEW = 60, 6
-"""Of more names than `_MANY` an error lists the first `_FEW`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +241,28 @@ class Component:
             ) from error
         return target(**arguments)
 
+    def build_as(self, expected: type[Built]) -> Built:
+        """`build` what is data: an environment, the index of a data set, a metric.
+
+        Raises ComponentError for whatever a plugin's target raises, or gives in its place: its defect is a
+        sentence, and not our traceback.
+        """
+        what = f"The {self.kind} {self.name!r} of {self.distribution}"
+        try:
+            found = self.build()
+        except BastzooError:
+            raise
+        except Exception as error:
+            raise ComponentError(
+                f"{what} cannot be built: {type(error).__name__}: {error}."
+            ) from error
+        if not isinstance(found, expected):
+            raise ComponentError(
+                f"{what} is a {type(found).__name__}; its target returns a "
+                f"{expected.__module__}.{expected.__qualname__}."
+            )
+        return found
+
 
 def accepted(target: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of the `offered` arguments that the signature of `target` names.
@@ -374,14 +394,3 @@ def _installed(name: str) -> bool:
 def _check_kind(kind: str) -> None:
     if kind not in KINDS:
         raise ComponentError(unknown_name("kind", kind, list(KINDS)))
-
-
-def unknown_name(what: str, name: str, known: list[str]) -> str:
-    """Say that nothing is called `name`, what was probably meant, and what there is."""
-    lowered = {k.lower(): k for k in known}
-    close = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.5)
-    hint = f" Did you mean {lowered[close[0]]!r}?" if close else ""
-    many = len(known) > _MANY
-    more = f", ... ({len(known)} in all)" if many else ""
-    listed = ", ".join(known[:_FEW] if many else known) or "none"
-    return f"There is no {what} named {name!r}.{hint} Known: {listed}{more}."

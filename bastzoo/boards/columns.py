@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 from bastzoo.boards.rows import Row, mean
 from bastzoo.boards.tables import degrees, percent
-from bastzoo.errors import SetupError
+from bastzoo.errors import SetupError, unknown_name
 from bastzoo.experiment import Combination
 from bastzoo.metrics.catalogue import BUILT_IN
-from bastzoo.registry import unknown_name
 
 Value = str | int | float | None
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 
 _WAIT = 0.5
-_WAITING = "waiting for"
 
 
 class Settings(BaseModel):
@@ -63,7 +62,10 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job is. loss: of the last step; ad: of the last validation, degrees."""
+    """How far a job is.
+
+    loss: of the last step; ad: of the last validation, degrees; waits: for another process that has the run.
+    """
 
     doing: str
     device: str = ""
@@ -73,11 +75,7 @@ class Progress:
     loss: float | None = None
     ad: float | None = None
     best_ad: float | None = None
-
-    @property
-    def waits(self) -> bool:
-        """Whether another process has the run, and this one waits for it."""
-        return self.doing.startswith(_WAITING)
+    waits: bool = False
 
 
 Watch = Callable[[str, Progress], None]
@@ -104,7 +102,8 @@ class Outcome:
     @property
     def waiting(self) -> Progress:
         """What to show of a job that another process holds."""
-        return Progress(f"{_WAITING} {self.holder or 'another process'}, which works on this run")
+        who = self.holder or "another process"
+        return Progress(f"waiting for {who}, which works on this run", waits=True)
 
 
 class Bench:

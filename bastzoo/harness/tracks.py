@@ -19,11 +19,12 @@ from bastzoo.conditions import (
     DataSource,
     Noise,
 )
-from bastzoo.errors import CombinationError
-from bastzoo.registry import Registry, unknown_name
+from bastzoo.errors import CombinationError, unknown_name
+from bastzoo.registry import Registry
 
 if TYPE_CHECKING:
-    from bastzoo.records.record import TrackRecord
+    from bastzoo.experiment import Experiment
+    from bastzoo.records.record import AnswersExperiment, BaselineExperiment, TrackRecord
 
 USUAL = Condition()
 """Clean, whole clips on the grid, with the data's own listener."""
@@ -237,6 +238,34 @@ def check_track(track: Track, source: DataSource) -> None:
             "recordings are not; leave --data away. (Recorded noise variants are environments: "
             "--env RI_SNR_20.)"
         )
+
+
+def tests_of(
+    tested: Experiment | BaselineExperiment | AnswersExperiment,
+    *,
+    environments: Sequence[str],
+    tracks: Sequence[str],
+    heard: DataSource,
+    words: str,
+    registry: Registry,
+) -> list[Track]:
+    """What a finished run is tested on: environments, then tracks; its own environment for none of either.
+
+    heard: what the tests hear; words: what tells that from what the run heard, behind the name of each.
+
+    Raises CombinationError for a track that is unknown, or that the run's data cannot answer, and
+    ComponentError for an unknown environment.
+    """
+    names = tuple(environments) or (() if tracks else (tested.environment,))
+    if heard.layout == "csv":
+        names = ("CSV",)
+    if heard.layout == "rendered":
+        names = tuple(registry.get("environment", name).name for name in names)
+    named = [find_track(name, registry) for name in tracks]
+    for track in named:
+        check_track(track, tested.source)
+    every = [*map(environment_track, names), *named]
+    return [replace(track, name=f"{track.name}{words}") for track in every]
 
 
 def training_conditions(

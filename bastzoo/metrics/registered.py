@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bastzoo.errors import BastzooError, ComponentError
+from bastzoo.errors import ComponentError
 from bastzoo.metrics.metric import Metric
 
 if TYPE_CHECKING:
@@ -22,20 +22,7 @@ def metrics_of(registry: Registry) -> tuple[Metric, ...]:
         component = registry.get("metric", name)
         if not component.availability().ok:
             continue
-        try:
-            metric = component.build()
-        except BastzooError:
-            raise
-        except Exception as error:  # third-party code: its defect is a sentence, not our traceback
-            raise ComponentError(
-                f"The metric {name!r} of {component.distribution} cannot be built: "
-                f"{type(error).__name__}: {error}."
-            ) from error
-        if not isinstance(metric, Metric):
-            raise ComponentError(
-                f"The metric {name!r} of {component.distribution} is a {type(metric).__name__}; "
-                "its target returns a bastzoo.metrics.metric.Metric."
-            )
+        metric = component.build_as(Metric)
         for figure in metric.figures:
             other = owner.setdefault(figure, component.distribution)
             if other != component.distribution:

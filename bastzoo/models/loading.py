@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bastzoo.errors import DataError, RecordError
+from bastzoo.errors import DataError, RecordError, unknown_name
 from bastzoo.models.localizer import Localizer
 from bastzoo.models.sharing.hub import PREFIX, pull
 from bastzoo.models.sharing.package import MODEL_FILE, load_into, read_package, read_weights
 from bastzoo.models.sharing.record import record_of_run
-from bastzoo.registry import unknown_name
 
 if TYPE_CHECKING:
     from bastzoo.records.store import RunStore

@@ -163,8 +163,7 @@ def bench(
     run = GridRun(grid, workbench=workbench, store=store, say=say)
     warn(run.warnings())
     if dry_run:
-        listed = list(run.experiments.values())
-        print_plan(listed, workbench=workbench, store=store, as_json=json_)
+        print_plan(run.experiments, workbench=workbench, store=store, as_json=json_)
         return
     rows = run.jobs(rerun)
     titles = {row.key: _title(row, rows) for row in rows}

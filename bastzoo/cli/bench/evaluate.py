@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +93,7 @@ def evaluate(
     from bastzoo.cli.terminal.progress import ConversionProgress, say
     from bastzoo.cli.terminal.results import print_tracks
     from bastzoo.experiment import Experiment
-    from bastzoo.harness.tracks import check_track, environment_track, find_track
+    from bastzoo.harness.tracks import tests_of
     from bastzoo.models.loading import run_folder
     from bastzoo.plugins import default_registry
     from bastzoo.records.store import RECORD_FILE, RunStore, read_record
@@ -116,17 +115,14 @@ def evaluate(
         words = f" of {Path(folder or index or '').name}"
     else:
         heard, words = _heard(tested.source, listeners, azimuth_direction, sounds)
-    is_rendered = heard.layout == "rendered"
-    names = environments or (() if tracks else (tested.environment,))
-    if heard.layout == "csv":
-        names = ("CSV",)
-    if is_rendered:
-        names = tuple(registry.get("environment", name).name for name in names)
-    chosen = [environment_track(name) for name in names]
-    chosen += [find_track(name, registry) for name in tracks]
-    for track in chosen[len(names) :]:
-        check_track(track, tested.source)
-    chosen = [replace(track, name=f"{track.name}{words}") for track in chosen]
+    chosen = tests_of(
+        tested,
+        environments=environments,
+        tracks=tracks,
+        heard=heard,
+        words=words,
+        registry=registry,
+    )
 
     from bastzoo.harness.track_run import track_runs
     from bastzoo.harness.workbench import Workbench
@@ -161,15 +157,11 @@ def _heard(
         raise click.UsageError(
             "--azimuth-direction says how a SOFA file of --listener is read; name one."
         )
-    if not (listeners or sounds):
-        return source, ""
-    if source.layout != "rendered":
+    if (listeners or sounds) and source.layout != "rendered":
         raise click.UsageError(
             "--listener and --sounds are for runs on rendered clips; this one heard recordings."
         )
-    parts = [f" with {', '.join(listeners)}"] if listeners else []
-    parts += [f" on {sounds}"] if sounds else []
-    return source.heard_by(listeners, azimuths=azimuths, sounds=sounds), "".join(parts)
+    return source.heard_by(listeners, azimuths=azimuths, sounds=sounds)
 
 
 def _said(

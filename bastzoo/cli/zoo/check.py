@@ -11,9 +11,9 @@ import click
 
 from bastzoo.cli import FAILURE
 from bastzoo.cli.terminal.output import echo_json
-from bastzoo.errors import ComponentError, PluginError
+from bastzoo.errors import ComponentError, PluginError, unknown_name
 from bastzoo.plugins import PluginHost, plugin_host
-from bastzoo.registry import KINDS, Component, unknown_name
+from bastzoo.registry import KINDS, Component
 
 if TYPE_CHECKING:
     from bastzoo.testing.runner import Finding

@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from bastzoo.cli.terminal.output import collisions_as_data, echo_json, echo_problems, table
-from bastzoo.errors import ComponentError
+from bastzoo.errors import ComponentError, unknown_name
 from bastzoo.hookspecs import KIND_OF_HOOK
 from bastzoo.plugins import BUILT_IN, PluginHost, plugin_host
-from bastzoo.registry import KINDS, Component, Registry, unknown_name
+from bastzoo.registry import KINDS, Component, Registry
 
 _KIND_OF_WORD = {
     **{kind: kind for kind in KINDS},

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bastzoo.data.sets.index import DataIndex
-from bastzoo.errors import BastzooError, ComponentError, DataError, SetupError
-from bastzoo.registry import Component, Registry, unknown_name
+from bastzoo.errors import DataError, SetupError, unknown_name
+from bastzoo.registry import Component, Registry
 
 _PLACE = "place.json"
 
@@ -31,21 +31,7 @@ def find_index(name: str, registry: Registry) -> DataIndex:
 
 def build_index(component: Component) -> DataIndex:
     """The index that a record's target gives. Raises ComponentError for anything else."""
-    try:
-        index = component.build()
-    except BastzooError:
-        raise
-    except Exception as error:  # third-party code: its defect is a sentence, not our traceback
-        raise ComponentError(
-            f"The data set {component.name!r} of {component.distribution} cannot be built: "
-            f"{type(error).__name__}: {error}."
-        ) from error
-    if not isinstance(index, DataIndex):
-        raise ComponentError(
-            f"The data set {component.name!r} of {component.distribution} is a {type(index).__name__}; its "
-            "target returns a DataIndex."
-        )
-    return index
+    return component.build_as(DataIndex)
 
 
 def folder_of(index: DataIndex, home: Path | None = None) -> Path:

@@ -85,13 +85,17 @@ class GridRun:
     ) -> None:
         self.grid, self.store = grid, store
         self._workbench, self._say = workbench, say
-        self._tracks_of: dict[str, tuple[str, ...]] = {}
-        self.experiments = self._experiments()
+        self._models = self._asked_models()
         self.results = Results()
+
+    @property
+    def experiments(self) -> list[Experiment]:
+        """Every experiment of the grid, each once."""
+        return [job.experiment for job in self._models.values() if job.experiment is not None]
 
     def warnings(self) -> list[str]:
         """What the data cannot teach, in sentences, each once."""
-        found = (self._workbench.resolver.task_warnings(each) for each in self.experiments.values())
+        found = (self._workbench.resolver.task_warnings(each) for each in self.experiments)
         return list(dict.fromkeys(sentence for some in found for sentence in some))
 
     def jobs(self, rerun: str = "missing") -> list[Job]:
@@ -106,19 +110,15 @@ class GridRun:
         def again(key: str) -> bool:
             return rerun == "all" or (rerun == "failed" and statuses.get(key) == "failed")
 
-        jobs = [
-            job.model_copy(update={"again": again(key)}) for key, job in self._baselines().items()
-        ]
-        for key, experiment in self.experiments.items():
-            is_stale = key not in statuses and experiment.identity in done
+        jobs = []
+        for key, job in (self._baselines() | self._models).items():
+            model = job.experiment
+            is_stale = model is not None and key not in statuses and model.identity in done
             if is_stale and rerun not in ("stale", "all"):
-                self.results.stale.append(str(experiment))
-                self._say(
-                    f"{experiment}: stale. Its record is of other code, preset or data than now."
-                )
+                self.results.stale.append(str(model))
+                self._say(f"{model}: stale. Its record is of other code, preset or data than now.")
                 continue
-            tracks = self._tracks_of[key]
-            jobs.append(Job(experiment=experiment, tracks=tracks, again=again(key)))
+            jobs.append(job.model_copy(update={"again": again(key)}))
         return jobs
 
     def perform(
@@ -172,9 +172,9 @@ class GridRun:
             boards.sections += main_table.sections(finished, highlighted=mine)
         return boards
 
-    def _experiments(self) -> dict[str, Experiment]:
-        """Every experiment of the grid by key."""
-        found: dict[str, Experiment] = {}
+    def _asked_models(self) -> dict[str, Job]:
+        """Every experiment of the grid by key, with the tracks that its run is tested on."""
+        found: dict[str, Job] = {}
         for part in self.grid.parts:
             tracks = (part.track.name,) if self.grid.tracks else ()
             for condition in part.track.conditions:
@@ -189,9 +189,9 @@ class GridRun:
                                 condition=condition,
                                 tasks=self.grid.tasks,
                             )
-                            key = experiment.key
-                            found[key] = experiment
-                            self._tracks_of[key] = (*self._tracks_of.get(key, ()), *tracks)
+                            before = found.get(experiment.key)
+                            tested = (*(before.tracks if before else ()), *tracks)
+                            found[experiment.key] = Job(experiment=experiment, tracks=tested)
         return found
 
     def _baselines(self) -> dict[str, Job]:

@@ -15,7 +15,7 @@ from bastzoo.data.listeners import SourceListeners
 from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.data.rendering.digests import data_digest
 from bastzoo.data.rendering.places import check_reach
-from bastzoo.errors import BastzooError, ComponentError, DataError
+from bastzoo.errors import DataError
 from bastzoo.experiment import Experiment, ResolvedComponent
 from bastzoo.harness.workbench.session import Session
 from bastzoo.presets import DataSize
@@ -51,17 +51,8 @@ class HeardData:
         self._corpora: dict[DataSize, Mapping[Split, Corpus]] = {}
 
     def environment(self, name: str) -> Environment:
-        """Build an environment by name. Raises ComponentError when its plugin raises."""
-        component = self._session.registry.get("environment", name)
-        try:
-            return component.build()
-        except BastzooError:
-            raise
-        except Exception as error:  # third-party code: its defect is a sentence, not our traceback
-            raise ComponentError(
-                f"The environment {component.name!r} of {component.distribution} cannot be built: "
-                f"{type(error).__name__}: {error}."
-            ) from error
+        """Build an environment by name. Raises ComponentError when its plugin does not give one."""
+        return self._session.registry.get("environment", name).build_as(Environment)
 
     def condition(self, environment: str, asked: Condition | None) -> Condition:
         """What is asked for, or else what is usually heard in an environment."""
