@@ -27,7 +27,7 @@ bench: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -p no:benchmark
 
-# What takes longer than a minute: 200 kills, a Ray cluster that loses a node.
+# What takes longer than a minute: 200 kills, a Ray cluster that loses a node, ONNX, damaged records.
 soak: $(INSTALLED)
 	BASTZOO_KILLS=200 $(BIN)/python -m pytest tests/cli/test_harness.py -k killed
 	$(BIN)/python -m pytest tests -m soak
@@ -63,6 +63,7 @@ test-lowest:
 	build/lowest/bin/uv pip install --python build/lowest/bin/python --resolution lowest-direct --editable '.[lowest]'
 	build/lowest/bin/python -m pytest tests/acoustics tests/boards tests/data tests/engine tests/metrics tests/ops \
 	  tests/records tests/zoo tests/test_model.py tests/test_registry.py tests/test_experiment.py -p no:cacheprovider
+
 # All committed boards as pages, what holds outside first; open site/index.html.
 OUTSIDE := $(addprefix leaderboards/records/,measured-rooms measured-heads unseen-world)
 site: $(INSTALLED)

@@ -77,12 +77,13 @@ def create_model(
 ) -> BinauralLocalizer:
     """An untrained network of named components: clips `[B, 2, 8000]` in, named outputs out.
 
+    backbone: its name, or a whole combination as `list_models` names it (`mamba/SUB/MIX/SP`).
     preset: whose sizes it has, by name or file. classes: their names, for heads that answer one.
     torch's generator decides the weights (`torch.manual_seed`). Raises ComponentError for an unknown
     name and CombinationError for parts that do not fit each other.
 
     >>> import bastzoo as bz
-    >>> model = bz.create_model("mamba", integration="SUB")
+    >>> model = bz.create_model("mamba/SUB/MIX/SP", preset="quick")
     >>> type(model).__name__, model.sharing
     ('BinauralLocalizer', 'SP')
     """
@@ -92,6 +93,8 @@ def create_model(
     from bastzoo.presets import load_preset
     from bastzoo.registry import MODEL_KINDS
 
+    if backbone.count("/") >= 3:  # the loss is of no meaning for a network
+        backbone, integration, _, sharing = backbone.rsplit("/", 3)
     registry, sizes = default_registry(), load_preset(preset)
     names = dict(zip(MODEL_KINDS, (frontend, backbone, integration, head), strict=True))
     found = {kind: registry.get(kind, name) for kind, name in names.items()}

@@ -109,7 +109,7 @@ COMMANDS = {
 }
 """Name of each command -> where it lives, and its line in `bastzoo --help`."""
 
-FAILURE = 1  # usage or set-up; a command whose runs failed exits with 2 itself (design.md 8)
+FAILURE = 1  # usage or set-up; a command whose runs failed exits with 2 itself
 INTERRUPTED = 130
 _LONGEST_LINE = 20_000
 

@@ -192,14 +192,8 @@ def write_report(
 
 
 def page(results: Sequence[Result], drawn: Sequence[Drawn], *, style: str = "paper") -> str:
-    """One page that needs no other file and no network: figures, pictures, where they come from.
-
-    Raises SetupError where jinja2 is missing.
-    """
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-    except ImportError as error:
-        raise SetupError("A page takes jinja2: pip install 'bastzoo[plot]'.") from error
+    """One page that needs no other file and no network: figures, pictures, where they come from."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
     from markupsafe import Markup
 
     from bastzoo.plots.facts import facts_of

@@ -12,39 +12,8 @@ import pytest
 from bastzoo.boards.tracks import render_track, sections
 from bastzoo.conditions import Condition
 from bastzoo.harness.tracks import TRACKS
-from bastzoo.records.record import CaseResult, RunRecord, TrackRecord
 from bastzoo.records.store import read_track_records
-from tests.records.made import PROVENANCE, baseline_record, evaluation, model_record
-
-
-def on_track(
-    record: RunRecord,
-    errors: dict[str, float],
-    *,
-    track: str = "off-grid",
-    version: int = 1,
-    clips: str = "clips",
-) -> TrackRecord:
-    cases = [
-        CaseResult(
-            label=label,
-            condition=Condition(),
-            data_digest=f"{clips}-{label}",
-            evaluation=evaluation(ad, seed=int(ad)),
-        )
-        for label, ad in errors.items()
-    ]
-    return TrackRecord(
-        key=record.key,
-        experiment=record.experiment,
-        baseline=record.baseline,
-        training=record.training,
-        cost=record.cost,
-        provenance=PROVENANCE,
-        track=track,
-        track_version=version,
-        cases=cases,
-    )
+from tests.records.made import baseline_record, model_record, on_track
 
 
 def rows(table: str, part: str = "## Angular distance") -> list[list[str]]:

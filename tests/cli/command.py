@@ -52,6 +52,16 @@ def bastzoo(
     return Command(*args, env=env, cwd=Path.cwd(), stdin=stdin).complete()
 
 
+def completed(
+    *words: str, cwd: Path, code: int = 0, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command line in a folder, with all plugins; it ends with this code and without a traceback."""
+    done = Command(*words, cwd=cwd, env={**os.environ, **(env or {})}).complete()
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
 def data(done: subprocess.CompletedProcess[str]) -> Any:
     """What a command printed as JSON."""
     return json.loads(done.stdout)

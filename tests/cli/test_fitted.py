@@ -14,8 +14,8 @@ from rich.cells import cell_len
 from bastzoo.boards.runs import sections
 from bastzoo.cli.terminal.boards import fitted
 from tests.cli.command import ROOT
-from tests.records.made import baseline_record, model_record
-from tests.site.made import HOSTILE, keep, renamed
+from tests.records.made import baseline_record, keep, model_record
+from tests.site.made import HOSTILE, renamed
 
 
 def lines(width: int, *names: str, has_blocks: bool = True) -> list[str]:

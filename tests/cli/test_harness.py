@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bastzoo.records.store import RunStore
-from tests.cli.command import ROOT, Command
+from tests.cli.command import ROOT, Command, completed
 
 # The fastest recipe that a preset admits: a factor of a million a step.
 DIVERGES = "learning_rate = 1e3\nweight_decay = 1e3"
@@ -38,11 +38,7 @@ def start(*words: str, cwd: Path) -> Command:
 
 
 def run(*words: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    process = start(*words, cwd=cwd)
-    out, err = process.communicate(timeout=240)
-    assert process.returncode == code, out + err
-    assert "Traceback" not in err
-    return subprocess.CompletedProcess(words, code, out, err)
+    return completed(*words, cwd=cwd, code=code, env=ENVIRONMENT)
 
 
 def table(folder: Path) -> str:

@@ -9,23 +9,11 @@ from pathlib import Path
 import pytest
 
 from bastzoo.boards.columns import COLUMNS
-from bastzoo.records.record import RunRecord, TrackRecord
-from tests.boards.test_tracks import on_track
 from tests.cli.command import bastzoo
 from tests.cli.test_startup import modules_after
-from tests.records.made import baseline_record, model_record
+from tests.records.made import baseline_record, keep, model_record, on_track
 
 AD = {"on the grid": 3.0, "between": 5.0}
-
-
-def keep(folder: Path, *records: RunRecord | TrackRecord) -> Path:
-    """Write records as files, as under leaderboards/records/."""
-    folder.mkdir(exist_ok=True)
-    for record in records:
-        track = f"track-{record.track}-" if isinstance(record, TrackRecord) else ""
-        path = folder / f"{track}{record.name}.json"
-        path.write_text(record.model_dump_json(indent=1), encoding="utf-8")
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_runs import bastzoo
+from tests.cli.command import completed
 
 # BAST's fork documents this command.
 TRAIN = (
@@ -33,7 +33,7 @@ def preset(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> Path:
 def rendered(tmp_path_factory: pytest.TempPathFactory, preset: Path) -> Path:
     folder = tmp_path_factory.mktemp("rendered") / "clips"
     words = ("--layout", "csv", "--preset", str(preset), "--env", "RI01", "--frontend", "mel")
-    bastzoo("data", "render", "--out", str(folder), *words, cwd=folder.parent)
+    completed("data", "render", "--out", str(folder), *words, cwd=folder.parent)
     return folder
 
 
@@ -59,7 +59,7 @@ def changed(folder: Path, column: str, value: str, *, split: str | None = None) 
 
 
 def test_the_forks_command_works_as_it_stands(folder: Path, preset: Path) -> None:
-    done = bastzoo(*TRAIN, "--preset", str(preset), cwd=folder)
+    done = completed(*TRAIN, "--preset", str(preset), cwd=folder)
     for words in ("class accuracy", "macro F1", "azimuth error", "F20", "ER20"):
         assert words in done.stdout
     assert "vowels" in done.stdout, "the table of the classes has their names"
@@ -74,19 +74,19 @@ def test_the_forks_command_works_as_it_stands(folder: Path, preset: Path) -> Non
     assert (recipe["batch"], recipe["steps"]) == (16, 20 * (12 * 6 // 16))
     assert set(record["evaluation"]["by_class"]) >= {"vowels", "clicks"}
     assert sum(map(sum, record["evaluation"]["confusion"])) == record["evaluation"]["clips"]
-    assert "hold" in bastzoo("runs", "verify", cwd=folder).stdout
-    bastzoo("compare", "vanilla", "vanilla", cwd=folder, code=1)
+    assert "hold" in completed("runs", "verify", cwd=folder).stdout
+    completed("compare", "vanilla", "vanilla", cwd=folder, code=1)
 
 
 def test_one_class_is_said_and_trained(folder: Path, preset: Path) -> None:
     changed(folder, "class", "speech")
-    done = bastzoo(*TRAIN, "--preset", str(preset), cwd=folder)
+    done = completed(*TRAIN, "--preset", str(preset), cwd=folder)
     assert "All clips are of one class, 'speech'" in done.stderr
 
 
 def test_a_class_that_training_never_saw_is_named(folder: Path, preset: Path) -> None:
     changed(folder, "class", "unheard", split="validation")
-    done = bastzoo(*TRAIN, "--preset", str(preset), cwd=folder, code=1)
+    done = completed(*TRAIN, "--preset", str(preset), cwd=folder, code=1)
     assert "its class 'unheard' is in no row of train" in done.stderr
 
 
@@ -100,12 +100,12 @@ def test_a_class_that_training_never_saw_is_named(folder: Path, preset: Path) ->
     ],
 )
 def test_mistakes_are_sentences(words: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
-    assert sentence in bastzoo("train", *words, cwd=tmp_path, code=1).stderr
+    assert sentence in completed("train", *words, cwd=tmp_path, code=1).stderr
 
 
 def test_bench_ranks_multitask_models_on_their_track(preset: Path, tmp_path: Path) -> None:
     words = ("--backbone", "vanilla", "--integ", "CONCAT", "--loss", "MIX", "--sharing", "SP")
-    done = bastzoo("bench", *words, "--track", "multitask", "--preset", str(preset), cwd=tmp_path)
+    done = completed("bench", *words, "--track", "multitask", "--preset", str(preset), cwd=tmp_path)
     table = (tmp_path / "runs" / "leaderboard-multitask.md").read_text()
     assert done.stdout.rstrip() == table.rstrip()
     for text in (
@@ -116,9 +116,11 @@ def test_bench_ranks_multitask_models_on_their_track(preset: Path, tmp_path: Pat
         "ER20",
     ):
         assert text in table
-    again = bastzoo("leaderboard", "runs", "--track", "multitask", cwd=tmp_path)
+    again = completed("leaderboard", "runs", "--track", "multitask", cwd=tmp_path)
     assert again.stdout == table
-    rows = bastzoo("leaderboard", "runs", "--track", "multitask", "--format", "json", cwd=tmp_path)
+    rows = completed(
+        "leaderboard", "runs", "--track", "multitask", "--format", "json", cwd=tmp_path
+    )
     assert '"class_accuracy"' in rows.stdout
 
 
@@ -129,7 +131,7 @@ def test_learned_weights_are_another_experiment_and_go_on_after_a_stop(
         *("train", "--backbone", "vanilla", "--head", "direction+class", "--env", "RI01"),
         *("--preset", str(preset), "--json"),
     )
-    fixed = json.loads(bastzoo(*words, cwd=tmp_path).stdout)
-    learned = json.loads(bastzoo(*words, "--task-weights", "learned", cwd=tmp_path).stdout)
+    fixed = json.loads(completed(*words, cwd=tmp_path).stdout)
+    learned = json.loads(completed(*words, "--task-weights", "learned", cwd=tmp_path).stdout)
     assert fixed["key"] != learned["key"]
     assert fixed["evaluation"] != learned["evaluation"]

@@ -15,7 +15,7 @@ import pytest
 
 from bastzoo.records.record import RunRecord
 from bastzoo.records.store import RunStore
-from tests.cli.command import ROOT, Command
+from tests.cli.command import ROOT, Command, completed
 from tests.fake_distributions import Site, backbones_source
 
 # A baseline and a backbone that need what is not there, an environment that cannot be built.
@@ -39,19 +39,10 @@ DIVERGES = "learning_rate = 1e3\nweight_decay = 1e3"
 BENCH = ("bench", "--backbone", "mamba", "--integ", "SUB", "--loss", "MSE", "--loss", "MIX")
 
 
-def bastzoo(
-    *words: str, cwd: Path, code: int = 0, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    done = Command(*words, cwd=cwd, env={**os.environ, **(env or {})}).complete()
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
-
-
 @pytest.fixture(scope="module")
 def benched(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> tuple[Path, str, str]:
     folder = tmp_path_factory.mktemp("bench")
-    done = bastzoo(*BENCH, "--preset", str(tiny_preset), cwd=folder)
+    done = completed(*BENCH, "--preset", str(tiny_preset), cwd=folder)
     return folder, done.stdout, done.stderr
 
 
@@ -77,7 +68,7 @@ def test_bench_again_trains_nothing_and_prints_the_same(
 ) -> None:
     folder, out, _ = benched
     before = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/record.json")}
-    done = bastzoo(*BENCH, "--preset", str(tiny_preset), cwd=folder)
+    done = completed(*BENCH, "--preset", str(tiny_preset), cwd=folder)
     assert done.stdout == out
     assert done.stderr.count("done before") == 4 + 5  # and the baselines
     assert before == {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/record.json")}
@@ -88,7 +79,9 @@ def test_train_twice_gives_identical_metrics_to_the_last_bit(
 ) -> None:
     records = []
     for out in ("one", "two"):
-        done = bastzoo("train", "--preset", str(tiny_preset), "--out", out, "--json", cwd=tmp_path)
+        done = completed(
+            "train", "--preset", str(tiny_preset), "--out", out, "--json", cwd=tmp_path
+        )
         records.append(json.loads(done.stdout))
     for part in ("key", "evaluation"):
         assert records[0][part] == records[1][part]
@@ -114,7 +107,7 @@ def test_train_is_the_same_run_as_the_row_of_bench(
         "--env",
         "RI",
     ]
-    done = bastzoo("train", *words, "--preset", str(tiny_preset), cwd=folder)
+    done = completed("train", *words, "--preset", str(tiny_preset), cwd=folder)
     assert "finished already" in done.stderr
     assert "AD, mean" in done.stdout
 
@@ -124,13 +117,13 @@ def test_evaluate_prints_each_environment_and_keeps_the_result(
 ) -> None:
     folder, _, _ = benched
     words = ("evaluate", "mamba-SUB-MIX-SP", "--env", "RI01", "--env", "ri02")
-    done = bastzoo(*words, cwd=folder)
+    done = completed(*words, cwd=folder)
     assert "RI01" in done.stdout
     assert "RI02" in done.stdout
     run = RunStore(folder / "runs").find("mamba-SUB-MIX-SP")
     assert (run / "track-RI02.json").is_file()
     # The rooms of RI are the test of RI01 and RI02 on the same sounds.
-    listed = json.loads(bastzoo(*words, "--json", cwd=folder).stdout)
+    listed = json.loads(completed(*words, "--json", cwd=folder).stdout)
     record = json.loads((run / "record.json").read_text())
     for result, room in zip(listed["evaluations"], ("anechoic", "lecture-hall"), strict=True):
         assert result["metrics"]["ad_mean"] == pytest.approx(
@@ -140,11 +133,11 @@ def test_evaluate_prints_each_environment_and_keeps_the_result(
 
 def test_leaderboard_makes_the_table_again_and_checks_it(benched: tuple[Path, str, str]) -> None:
     folder, out, _ = benched
-    assert bastzoo("leaderboard", cwd=folder).stdout.rstrip() == out.rstrip()
-    bastzoo("leaderboard", "runs", "--out", "table.md", cwd=folder)
-    bastzoo("leaderboard", "runs", "--out", "table.md", "--check", cwd=folder)
+    assert completed("leaderboard", cwd=folder).stdout.rstrip() == out.rstrip()
+    completed("leaderboard", "runs", "--out", "table.md", cwd=folder)
+    completed("leaderboard", "runs", "--out", "table.md", "--check", cwd=folder)
     (folder / "table.md").write_text("another")
-    done = bastzoo("leaderboard", "runs", "--out", "table.md", "--check", cwd=folder, code=1)
+    done = completed("leaderboard", "runs", "--out", "table.md", "--check", cwd=folder, code=1)
     assert "does not follow" in done.stderr
 
 
@@ -154,7 +147,7 @@ def test_every_environment_is_a_part_and_every_seed_a_run_in_json_and_in_the_tab
     words = ("--backbone", "vanilla", "--integ", "SUB", "--loss", "MSE", "--sharing", "SP")
     rooms = ("--env", "RI", "--env", "RI01", "--env", "RI02")
     axes = (*words, *rooms, "--seeds", "2", "--preset", str(tiny_preset), "--json")
-    done = bastzoo("bench", *axes, cwd=tmp_path, env={"BASTZOO_LOAD_PLUGINS": ""})
+    done = completed("bench", *axes, cwd=tmp_path, env={"BASTZOO_LOAD_PLUGINS": ""})
     records = [RunRecord.model_validate(values) for values in json.loads(done.stdout)]
     runs = [record.experiment for record in records if record.experiment]
     environments = ("RI", "RI01", "RI02")
@@ -193,7 +186,7 @@ def test_an_interrupted_bench_keeps_what_is_finished_and_goes_on_from_there(
     assert not list(tmp_path.glob("runs/.writing*"))
     assert "| BAST-SP " in (tmp_path / "runs" / "leaderboard.md").read_text()
 
-    done = bastzoo(*words, cwd=tmp_path)
+    done = completed(*words, cwd=tmp_path)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     trained = re.findall(r"^\[(\d)/3\].*step 40/40", done.stderr, re.MULTILINE)
     assert trained == ["1", "2", "3"][len(models) :]
@@ -206,9 +199,9 @@ def test_a_record_of_a_newer_bastzoo_is_left_out_and_never_overwritten(
     (newer,) = tmp_path.glob("runs/mamba-SUB-MIX-SP-*/record.json")
     text = newer.read_text().replace('"schema_version": 1', '"schema_version": 99', 1)
     newer.write_text(text)
-    done = bastzoo("train", "--preset", str(tiny_preset), cwd=tmp_path, code=1)
+    done = completed("train", "--preset", str(tiny_preset), cwd=tmp_path, code=1)
     assert "newer bastzoo" in done.stderr
-    done = bastzoo(*BENCH, "--preset", str(tiny_preset), cwd=tmp_path, code=2)
+    done = completed(*BENCH, "--preset", str(tiny_preset), cwd=tmp_path, code=2)
     assert "newer bastzoo" in done.stderr
     assert done.stderr.count("done before") == 3 + 5
     assert newer.read_text() == text
@@ -218,7 +211,7 @@ def test_a_component_that_cannot_run_here_is_refused_before_anything_is_written(
     plugin: dict[str, str], tmp_path: Path, tiny_preset: Path
 ) -> None:
     words = ("train", "--backbone", "needy", "--preset", str(tiny_preset))
-    done = bastzoo(*words, cwd=tmp_path, code=1, env=plugin)
+    done = completed(*words, cwd=tmp_path, code=1, env=plugin)
     assert "'needy' cannot run here: it needs a_missing_package: pip install" in done.stderr
     assert not list(tmp_path.rglob("record.json"))
 
@@ -227,7 +220,7 @@ def test_a_baseline_that_cannot_run_here_is_left_out_in_a_sentence(
     benched: tuple[Path, str, str], plugin: dict[str, str], tiny_preset: Path
 ) -> None:
     folder, out, _ = benched
-    done = bastzoo(*BENCH, "--preset", str(tiny_preset), cwd=folder, env=plugin)
+    done = completed(*BENCH, "--preset", str(tiny_preset), cwd=folder, env=plugin)
     assert "baseline 'needy' is left out: it needs a_missing_package" in done.stderr
     assert done.stdout == out
 
@@ -237,7 +230,7 @@ def test_an_environment_that_cannot_be_built_is_a_sentence(
     command: str, plugin: dict[str, str], tmp_path: Path, tiny_preset: Path
 ) -> None:
     words = (command, "--env", "leaky", "--preset", str(tiny_preset))
-    done = bastzoo(*words, cwd=tmp_path, code=1, env=plugin)
+    done = completed(*words, cwd=tmp_path, code=1, env=plugin)
     for words in ("'leaky' of poor-ears cannot be built", "a defect of a plugin"):
         assert words in done.stderr
     assert done.stdout == ""
@@ -249,7 +242,7 @@ def test_evaluate_says_so_when_there_is_no_model_to_be_read(
     shutil.copytree(benched[0] / "runs", tmp_path / "runs")
     (weights,) = tmp_path.glob("runs/mamba-SUB-MIX-SP-*/model.safetensors")
     weights.write_bytes(weights.read_bytes()[:-100])
-    done = bastzoo("evaluate", "mamba-SUB-MIX-SP", cwd=tmp_path, code=1)
+    done = completed("evaluate", "mamba-SUB-MIX-SP", cwd=tmp_path, code=1)
     assert "model.safetensors' cannot be read" in done.stderr
 
 
@@ -257,7 +250,7 @@ def test_a_baseline_is_fitted_again_to_be_evaluated_elsewhere(
     benched: tuple[Path, str, str],
 ) -> None:
     folder, _, _ = benched
-    done = bastzoo("evaluate", "baseline-ITD-", "--env", "RI", "--json", cwd=folder)
+    done = completed("evaluate", "baseline-ITD-", "--env", "RI", "--json", cwd=folder)
     (result,) = json.loads(done.stdout)["evaluations"]
     run = RunStore(folder / "runs").find("baseline-ITD-")
     record = json.loads((run / "record.json").read_text())
@@ -265,7 +258,7 @@ def test_a_baseline_is_fitted_again_to_be_evaluated_elsewhere(
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path: Path, tiny_preset: Path) -> None:
-    done = bastzoo(*BENCH, "--preset", str(tiny_preset), "--dry-run", cwd=tmp_path)
+    done = completed(*BENCH, "--preset", str(tiny_preset), "--dry-run", cwd=tmp_path)
     assert done.stdout.count("to run") == 4
     assert "4 runs, about" in done.stdout
     assert not any(tmp_path.iterdir())
@@ -277,7 +270,7 @@ def test_a_run_that_diverges_is_recorded_and_the_rest_goes_on(
     wild = tmp_path / "wild.toml"
     wild.write_text(tiny_preset.read_text().replace("learning_rate = 1e-3", DIVERGES))
     words = ("--backbone", "vanilla", "--integ", "SUB", "--loss", "MSE", "--sharing", "all")
-    done = bastzoo("bench", *words, "--preset", str(wild), cwd=tmp_path, code=2)
+    done = completed("bench", *words, "--preset", str(wild), cwd=tmp_path, code=2)
     assert "The loss became" in done.stderr
     records, _ = RunStore(tmp_path / "runs").records()
     failed = [record for record in records if record.status == "failed"]
@@ -307,7 +300,7 @@ def test_a_mistake_is_answered_by_a_sentence_and_exit_code_1(
     words: tuple[str, ...], sentence: str, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    done = bastzoo(*words, cwd=tmp_path, code=1, env={"CUDA_VISIBLE_DEVICES": ""})
+    done = completed(*words, cwd=tmp_path, code=1, env={"CUDA_VISIBLE_DEVICES": ""})
     assert sentence in done.stderr
     assert done.stdout == ""
 

@@ -14,8 +14,8 @@ from bastzoo.conditions import Condition
 from bastzoo.data.environments import ri
 from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.presets import DataSize
+from tests.cli.command import completed
 from tests.cli.test_multitask import preset  # noqa: F401
-from tests.cli.test_runs import bastzoo
 
 SIZE = DataSize(train_sounds=12, validation_sounds=4, test_sounds=6, azimuth_step=30)
 
@@ -67,27 +67,27 @@ def test_one_source_keeps_the_digests_of_before() -> None:
 
 def test_bench_answers_how_many_on_its_track(preset: Path, tmp_path: Path) -> None:  # noqa: F811
     words = ("--backbone", "vanilla", "--integ", "CONCAT", "--loss", "MIX", "--sharing", "SP")
-    bastzoo("bench", *words, "--track", "sources", "--preset", str(preset), cwd=tmp_path)
+    completed("bench", *words, "--track", "sources", "--preset", str(preset), cwd=tmp_path)
     table = (tmp_path / "runs" / "leaderboard-sources.md").read_text()
     for text in ("## How many, what and where", "Tested on 3 sources:", "Count right", "multi"):
         assert text in table
-    again = bastzoo("leaderboard", "runs", "--track", "sources", cwd=tmp_path)
+    again = completed("leaderboard", "runs", "--track", "sources", cwd=tmp_path)
     assert again.stdout == table
-    assert "hold" in bastzoo("runs", "verify", cwd=tmp_path).stdout
+    assert "hold" in completed("runs", "verify", cwd=tmp_path).stdout
 
 
 def test_a_csv_with_several_rows_a_file_trains_slots(preset: Path, tmp_path: Path) -> None:  # noqa: F811
     words = ("--layout", "csv", "--preset", str(preset), "--env", "RI01", "--sources", "1-3")
-    bastzoo("data", "render", "--out", "clips", *words, cwd=tmp_path)
+    completed("data", "render", "--out", "clips", *words, cwd=tmp_path)
     with (tmp_path / "clips" / "dataset_index.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert set(Counter(row["input_file"] for row in rows).values()) == {1, 2, 3}
     train = ("train", "--csv", "clips/dataset_index.csv", "--backbone", "vanilla")
     train = (*train, "--preset", str(preset), "--steps", "4", "--json")
-    found = json.loads(bastzoo(*train, "--head", "multi", cwd=tmp_path).stdout)
+    found = json.loads(completed(*train, "--head", "multi", cwd=tmp_path).stdout)
     assert found["evaluation"]["metrics"]["sources"] == sum(row["split"] == "test" for row in rows)
-    assert "hold" in bastzoo("runs", "verify", cwd=tmp_path).stdout
-    refused = bastzoo(*train, cwd=tmp_path, code=1)
+    assert "hold" in completed("runs", "verify", cwd=tmp_path).stdout
+    refused = completed(*train, cwd=tmp_path, code=1)
     assert "Clips have up to 3 sources, and the head 'azimuth' answers 1" in refused.stderr
     assert "use --head multi" in refused.stderr
 
@@ -103,15 +103,15 @@ def test_a_csv_with_several_rows_a_file_trains_slots(preset: Path, tmp_path: Pat
     ],
 )
 def test_mistakes_are_sentences(words: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
-    assert sentence in bastzoo("train", *words, cwd=tmp_path, code=1).stderr
+    assert sentence in completed("train", *words, cwd=tmp_path, code=1).stderr
 
 
 def test_a_row_that_repeats_a_source_is_a_fault(preset: Path, tmp_path: Path) -> None:  # noqa: F811
     words = ("--layout", "csv", "--preset", str(preset), "--env", "RI01")
-    bastzoo("data", "render", "--out", "clips", *words, cwd=tmp_path)
+    completed("data", "render", "--out", "clips", *words, cwd=tmp_path)
     index = tmp_path / "clips" / "dataset_index.csv"
     lines = index.read_text().splitlines()
     index.write_text("\n".join([*lines, lines[5]]) + "\n")
     train = ("train", "--csv", "clips/dataset_index.csv", "--preset", str(preset), "--steps", "2")
-    done = bastzoo(*train, cwd=tmp_path, code=1)
+    done = completed(*train, cwd=tmp_path, code=1)
     assert "says what row 6 says already" in done.stderr

@@ -23,7 +23,7 @@ def data() -> RenderedData:
 
 
 @pytest.fixture(scope="module")
-def test_split(data: RenderedData) -> RenderedClips:
+def tested(data: RenderedData) -> RenderedClips:
     return data.split("test")
 
 
@@ -35,24 +35,24 @@ def test_no_sound_is_in_two_splits(data: RenderedData) -> None:
     assert [len(i) for i in ids] == [4, 2, 3]
 
 
-def test_every_sound_is_heard_in_every_room_from_every_azimuth(test_split: RenderedClips) -> None:
-    batch = test_split.take(torch.arange(len(test_split)))
+def test_every_sound_is_heard_in_every_room_from_every_azimuth(tested: RenderedClips) -> None:
+    batch = tested.take(torch.arange(len(tested)))
     azimuths = np.rint(azimuth_of(batch.targets["direction"].numpy().astype(np.float64)))
     heard = {*zip(batch.sounds.tolist(), batch.rooms.tolist(), azimuths.tolist(), strict=True)}
-    assert len(test_split) == 3 * 2 * 4 == len(heard)
+    assert len(tested) == 3 * 2 * 4 == len(heard)
     assert {a for _, _, a in heard} == {-90.0, 0.0, 90.0, 180.0}
 
 
-def test_a_clip_is_the_same_in_any_order_and_any_batch(test_split: RenderedClips) -> None:
-    whole = test_split.take(torch.arange(len(test_split))).inputs
-    order = torch.randperm(len(test_split), generator=torch.Generator().manual_seed(0))
-    again = torch.cat([test_split.take(part).inputs for part in order.split(5)])
+def test_a_clip_is_the_same_in_any_order_and_any_batch(tested: RenderedClips) -> None:
+    whole = tested.take(torch.arange(len(tested))).inputs
+    order = torch.randperm(len(tested), generator=torch.Generator().manual_seed(0))
+    again = torch.cat([tested.take(part).inputs for part in order.split(5)])
     # FFTs of different batch sizes may round differently in the last bit.
     torch.testing.assert_close(again, whole[order], rtol=0, atol=1e-6 * float(whole.abs().max()))
 
 
-def test_sounds_on_the_left_are_louder_in_the_left_ear(test_split: RenderedClips) -> None:
-    batch = test_split.take(torch.arange(len(test_split)))
+def test_sounds_on_the_left_are_louder_in_the_left_ear(tested: RenderedClips) -> None:
+    batch = tested.take(torch.arange(len(tested)))
     left, right = batch.inputs.square().mean(dim=2).unbind(dim=1)
     y = batch.targets["direction"][:, 1]
     assert (left > right)[y > 0.9].all()

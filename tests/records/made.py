@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
+from bastzoo.conditions import Condition
 from bastzoo.experiment import Combination, ResolvedComponent, resolve
 from bastzoo.plugins import default_registry
 from bastzoo.presets import Preset, load_preset
 from bastzoo.records.record import (
     BaselineExperiment,
+    CaseResult,
     Cost,
     Evaluation,
     Failure,
     Provenance,
     RunRecord,
+    TrackRecord,
     Training,
 )
 
@@ -123,3 +127,44 @@ def baseline_record(
         evaluation=evaluation(ad),
         provenance=PROVENANCE,
     )
+
+
+def on_track(
+    record: RunRecord,
+    errors: dict[str, float],
+    *,
+    track: str = "off-grid",
+    version: int = 1,
+    clips: str = "clips",
+) -> TrackRecord:
+    """The results of a run on a track: mean AD by the label of the case."""
+    cases = [
+        CaseResult(
+            label=label,
+            condition=Condition(),
+            data_digest=f"{clips}-{label}",
+            evaluation=evaluation(ad, seed=int(ad)),
+        )
+        for label, ad in errors.items()
+    ]
+    return TrackRecord(
+        key=record.key,
+        experiment=record.experiment,
+        baseline=record.baseline,
+        training=record.training,
+        cost=record.cost,
+        provenance=PROVENANCE,
+        track=track,
+        track_version=version,
+        cases=cases,
+    )
+
+
+def keep(folder: Path, *records: RunRecord | TrackRecord) -> Path:
+    """Write records as files, as under leaderboards/records/."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, record in enumerate(records):
+        track = "track-" if isinstance(record, TrackRecord) else ""
+        path = folder / f"{track}{number:03d}.json"
+        path.write_text(record.model_dump_json(), encoding="utf-8")
+    return folder

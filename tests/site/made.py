@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from bastzoo.records.record import RunRecord, TrackRecord
-from tests.boards.test_tracks import on_track
-from tests.records.made import baseline_record, model_record
+from tests.records.made import baseline_record, model_record, on_track
 
 SCRIPT = "<script>alert(1)</script>"
 HOSTILE = (SCRIPT, "a|b\nc\u202ed\u200f", "long" * 50)
@@ -31,16 +28,6 @@ def without_figures(record: RunRecord) -> RunRecord:
     sounds = {**evaluation.by_sound, "ad_mean": [nan] * len(evaluation.by_sound["sounds"])}
     update = {"metrics": {**evaluation.metrics, "ad_mean": nan}, "by_sound": sounds}
     return record.model_copy(update={"evaluation": evaluation.model_copy(update=update)})
-
-
-def keep(folder: Path, *records: RunRecord | TrackRecord) -> Path:
-    """Write records as files, as under leaderboards/records/."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, record in enumerate(records):
-        track = "track-" if isinstance(record, TrackRecord) else ""
-        path = folder / f"{track}{number:03d}.json"
-        path.write_text(record.model_dump_json(), encoding="utf-8")
-    return folder
 
 
 def runs() -> list[RunRecord | TrackRecord]:

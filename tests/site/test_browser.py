@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from bastzoo.site.pages import write_site
-from tests.records.made import model_record
-from tests.site.made import HOSTILE, keep, renamed, runs
+from tests.records.made import keep, model_record
+from tests.site.made import HOSTILE, renamed, runs
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="needs playwright: pip install 'bastzoo[dev]'"

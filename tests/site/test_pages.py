@@ -19,8 +19,8 @@ from bastzoo.site.pages import boards_of, write_site
 from bastzoo.site.plot import front_of, plots_of
 from bastzoo.site.view import Bar, Result, bar
 from tests.cli.command import bastzoo
-from tests.records.made import model_record
-from tests.site.made import HOSTILE, SCRIPT, keep, renamed, runs, without_figures
+from tests.records.made import keep, model_record
+from tests.site.made import HOSTILE, SCRIPT, renamed, runs, without_figures
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from bastzoo.plugins import default_registry
+
 RATE, SAMPLES = 16_000, 8_000
+FRONTEND = default_registry().get("frontend", "spectrogram")
 
 
 def samples(seed: int, count: int = SAMPLES, channels: int = 2) -> np.ndarray:

@@ -19,13 +19,9 @@ from bastzoo.data.recorded.csv_index import read_csv_index
 from bastzoo.data.recorded.files import read_wave
 from bastzoo.errors import SetupError
 from bastzoo.ops.fingerprint import fingerprint
-from bastzoo.plugins import default_registry
 from bastzoo.registry import Component
 from bastzoo.zoo.frontends import Spectrogram
-from tests.data.recorded.made import csv_index, samples, write_wave
-
-FRONTEND = default_registry().get("frontend", "spectrogram")
-
+from tests.data.recorded.made import FRONTEND, csv_index, samples, write_wave
 
 OTHER = Component(
     kind="frontend",

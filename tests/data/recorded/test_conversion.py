@@ -20,13 +20,10 @@ from bastzoo.data.recorded.cache import FEATURES_FILE, FeatureCache
 from bastzoo.data.recorded.convert import ConversionState, convert
 from bastzoo.data.recorded.csv_index import read_csv_index
 from bastzoo.errors import DataError, SetupError
-from bastzoo.plugins import default_registry
 from bastzoo.registry import Component
 from bastzoo.zoo.frontends import Spectrogram
 from tests.cli.command import ROOT
-from tests.data.recorded.made import csv_index, samples, write_wave
-
-FRONTEND = default_registry().get("frontend", "spectrogram")
+from tests.data.recorded.made import FRONTEND, csv_index, samples, write_wave
 
 
 class Broken(Spectrogram):

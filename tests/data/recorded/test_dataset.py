@@ -17,14 +17,12 @@ from bastzoo.data.recorded.conversion import Dtype
 from bastzoo.data.recorded.dataset import RecordedData, open_recorded
 from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.errors import DataError
-from bastzoo.plugins import default_registry
 from bastzoo.presets import DataSize
 from bastzoo.registry import Component
 from bastzoo.zoo.frontends import Spectrogram
-from tests.data.recorded.made import bast_folder, csv_index, samples, write_wave
+from tests.data.recorded.made import FRONTEND, bast_folder, csv_index, samples, write_wave
 
 SIZE = DataSize(train_sounds=3, validation_sounds=1, test_sounds=2, azimuth_step=90)
-FRONTEND = default_registry().get("frontend", "spectrogram")
 
 
 class Learning(Spectrogram):

@@ -1,7 +1,7 @@
 """The selective scan on a CPU: torch tensors in and out of the kernels that numba compiles.
 
-`cpu_kernels.py` is the arithmetic in terms of `cpu_tiles.py` and `../lanes/`, `cpu_compile.py` makes
-machine code of it, `cpu_threads.py` runs it.
+`kernels.py` is the arithmetic in terms of `tiles.py` and `bastzoo/ops/lanes/`, `compile.py` makes machine
+code of it, `threads.py` runs it.
 """
 
 import numpy as np
