@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
@@ -32,50 +32,52 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class BaselineExperiment(_Strict):
-    """What decides the result of a baseline: the method, the data, and how many clips it is fitted on."""
+class _HeardExperiment(_Strict):
+    """What every tested thing that is no trained model says of the data that it was tested on.
 
-    component: ResolvedComponent
+    data_digest: of the clips; of several cases, of the first one's.
+    """
+
     environment: Name
     data: DataSize
     source: DataSource = Field(default_factory=DataSource)
     condition: Condition = Field(default_factory=Condition)
     data_digest: Name
-    fit_clips: Natural
+
+    _kind: ClassVar[str]
 
     @property
     def key(self) -> str:
-        """The run's key: 16 hexadecimal digits of the SHA-256 of the experiment."""
+        """The run's key: 16 hexadecimal digits of the SHA-256 of all of it but the words for the data."""
         decides = self.model_dump(mode="json", exclude={"source", "condition"})
-        return digest({"baseline": decides})
+        return digest({self._kind: decides})
+
+
+class BaselineExperiment(_HeardExperiment):
+    """What decides the result of a baseline: the method, the data, and how many clips it is fitted on."""
+
+    component: ResolvedComponent
+    fit_clips: Natural
+
+    _kind: ClassVar[str] = "baseline"
 
     def __str__(self) -> str:
         heard = f", {self.condition}" if str(self.condition) else ""
         return f"{self.component.name} on {self.environment}{heard}"
 
 
-class AnswersExperiment(_Strict):
+class AnswersExperiment(_HeardExperiment):
     """What decides the figures of answers from elsewhere: whose they are, to which clips, and what they say.
 
-    track: with the version that was answered. data_digest: of the clips of its first case.
-    answers_digest: of all answers, in the order of the clips.
+    track: with the version that was answered. answers_digest: of all answers, in the order of the clips.
     """
 
-    name: str
-    track: str
-    track_version: int
-    environment: str
-    data: DataSize
-    source: DataSource = Field(default_factory=DataSource)
-    condition: Condition = Field(default_factory=Condition)
-    data_digest: str
-    answers_digest: str
+    name: Name
+    track: Name
+    track_version: Natural
+    answers_digest: Name
 
-    @property
-    def key(self) -> str:
-        """The key: 16 hexadecimal digits of the SHA-256 of all of it but the words for the data."""
-        decides = self.model_dump(mode="json", exclude={"source", "condition"})
-        return digest({"answers": decides})
+    _kind: ClassVar[str] = "answers"
 
     def __str__(self) -> str:
         return f"{self.name} (scored from answers) on the track {self.track}"

@@ -53,10 +53,14 @@ def bastzoo(
 
 
 def completed(
-    *words: str, cwd: Path, code: int = 0, env: Mapping[str, str] | None = None
+    *words: str,
+    cwd: Path,
+    code: int = 0,
+    env: Mapping[str, str] | None = None,
+    timeout: float = TIMEOUT,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command line in a folder, with all plugins; it ends with this code and without a traceback."""
-    done = Command(*words, cwd=cwd, env={**os.environ, **(env or {})}).complete()
+    done = Command(*words, cwd=cwd, env={**os.environ, **(env or {})}).complete(timeout)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done

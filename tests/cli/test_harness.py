@@ -38,7 +38,7 @@ def start(*words: str, cwd: Path) -> Command:
 
 
 def run(*words: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    return completed(*words, cwd=cwd, code=code, env=ENVIRONMENT)
+    return completed(*words, cwd=cwd, code=code, env=ENVIRONMENT, timeout=240)
 
 
 def table(folder: Path) -> str:
