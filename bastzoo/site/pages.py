@@ -17,7 +17,7 @@ from bastzoo.site.pairs import comparison_data
 from bastzoo.site.plot import plots_of
 from bastzoo.site.run_boards import run_boards
 from bastzoo.site.track_boards import track_boards
-from bastzoo.site.view import FACETS, Board, SiteRow, bar, safe_key, scale_of
+from bastzoo.site.view import FACETS, Board, SiteRow, bar, scale_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -127,7 +127,7 @@ def _words(record: RunRecord | TrackRecord) -> str:
 def _keep(record: RunRecord | TrackRecord, folder: Path) -> str:
     """Write a copy of a record, compressed, and return its name. Equal records have one."""
     content = record.model_dump_json().encode()
-    name = f"{safe_key(record.key)}-{hashlib.sha256(content).hexdigest()[:8]}.json.gz"
+    name = f"{record.key}-{hashlib.sha256(content).hexdigest()[:8]}.json.gz"
     path = folder / name
     if not path.exists():
         path.write_bytes(gzip.compress(content, mtime=0))

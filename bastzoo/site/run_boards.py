@@ -24,7 +24,6 @@ from bastzoo.site.view import (
     bar,
     facets_of,
     finite,
-    page_id,
     scale_of,
     slug,
 )
@@ -113,7 +112,7 @@ def _row(
         name=", ".join(label for label in row.labels if label != GAP),
         cells=[_cell(column, row, test, scale) for column in columns],
         facets=facets_of(row.first, OWN_TEST),
-        id=page_id(board, row.first.key),
+        id=f"{board}-{row.first.key}",
         records=row.records,
         rank=row.standing.words if row.standing else GAP,
         note=note,

@@ -23,7 +23,6 @@ from bastzoo.site.view import (
     bar,
     facets_of,
     finite,
-    page_id,
     scale_of,
     slug,
 )
@@ -147,7 +146,7 @@ def _row(kind: str, row: TrackRow, part: TrackPart, scale: float, board: str, no
         + f", trained on {heard}",
         cells=cells,
         facets=facets_of(row.first, row.first.track),
-        id=page_id(board, row.first.key),
+        id=f"{board}-{row.first.key}",
         records=row.records,
         rank=row.rank_words,
         note=note,

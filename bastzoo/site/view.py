@@ -8,7 +8,6 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from bastzoo.experiment import digest
 from bastzoo.records.record import RunRecord, TrackRecord
 
 FACETS = ("backbone", "integration", "loss", "sharing", "environment", "track")
@@ -170,13 +169,3 @@ def slug(words: str, taken: set[str]) -> str:
         name, number = f"{short}-{number}", number + 1
     taken.add(name)
     return name
-
-
-def page_id(board: str, key: str) -> str:
-    """The name of a row's page. A key that is none (a record changed by hand) is not trusted as a name."""
-    return f"{board}-{safe_key(key)}"
-
-
-def safe_key(key: str) -> str:
-    """The key of a run where it is one; else what may be part of a file's name in its place."""
-    return key if re.fullmatch(r"[0-9a-f]{16}", key) else digest(key)

@@ -6,7 +6,6 @@ import math
 import os
 import shutil
 import sys
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bastzoo.boards.tables import MARK, PAPER_COLUMNS
+from bastzoo.errors import tellable
 
 if TYPE_CHECKING:
     from bastzoo.boards.formats import Section
@@ -176,8 +176,7 @@ def _bar(share: float, width: int, has_blocks: bool) -> str:
 
 def _plain(words: str) -> str:
     """Words on one line, without what moves the cursor or turns the direction of writing."""
-    line = " ".join(words.split())
-    return "".join(c if unicodedata.category(c)[0] != "C" else "�" for c in line)
+    return tellable(" ".join(words.split()))
 
 
 def _short(words: str, width: int) -> str:
