@@ -16,7 +16,7 @@ from pydantic import Field
 from bastzoo.conditions import Condition, DataSource
 from bastzoo.errors import CombinationError
 from bastzoo.limits.bounds import Name, Natural, Plain, Seed
-from bastzoo.presets import Frozen, Preset, preset_names
+from bastzoo.presets import DataSize, Frozen, Preset, preset_names
 from bastzoo.registry import COMBINATION_KINDS, Component, Registry
 
 EXPERIMENT_SCHEMA = 1
@@ -141,6 +141,11 @@ class Experiment(Frozen):
         ):  # keys of localization alone stay what they were before there were tasks
             excluded["tasks"] = True
         return digest(self.model_dump(mode="json", exclude=excluded))
+
+    @property
+    def data(self) -> DataSize:
+        """How much is heard: as baselines and answers from elsewhere say it too."""
+        return self.preset.data
 
     @property
     def identity(self) -> str:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import soundfile
 import torch
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
 from bastzoo.answers.questions import Question
 from bastzoo.errors import SetupError
+from bastzoo.limits.writing import new_folder
 
 INDEX_FILE = "clips.csv"
 ABOUT_FILE = "about.json"
@@ -46,10 +45,9 @@ def write_clips(
                 f"{str(folder)!r} will take about {total * _BYTES_PER_CLIP / 1e9:.1f} GB, and there are "
                 f"{free / 1e9:.1f} GB left; make room, or name another folder with --out."
             )
-        aside = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
+        aside = new_folder(folder.parent, folder.name)
         try:
             _write(questions, aside, about, lambda done: progress(done, total))
-            aside.chmod(0o755)
             if folder.exists():
                 folder.rmdir()
             aside.rename(folder)
@@ -68,6 +66,9 @@ def _write(
     about: dict[str, object],
     progress: Callable[[int], None],
 ) -> None:
+    # Not soundfile: its 32-bit float files hold the time of writing (a PEAK chunk), so no two are alike.
+    from scipy.io import wavfile
+
     (folder / "wav").mkdir()
     done = 0
     for question in questions:
@@ -75,7 +76,7 @@ def _write(
             samples = question.clips.take(part).inputs.cpu().numpy()
             for index, clip in zip(part.tolist(), samples, strict=True):
                 path = folder / "wav" / f"{question.names[index]}.wav"
-                soundfile.write(path, clip.T, SAMPLE_RATE, subtype="FLOAT")
+                wavfile.write(path, SAMPLE_RATE, clip.T)
             done += len(part)
             progress(done)
     names = sorted(name for question in questions for name in question.names)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -17,12 +18,14 @@ from bastzoo.answers.questions import Question
 from bastzoo.directions import azimuth_of, direction_from_angles, elevation_of
 from bastzoo.engine.evaluation import Answers
 from bastzoo.errors import RecordError
+from bastzoo.limits.reading import MEBIBYTE, opened, read_arrays
 
 LARGEST = 20_000
 """Bytes of a file."""
 
 _FINEST = 180.0 / 32767
 _NOTHING = -32768
+_KINDS = {"azimuth": np.int16, "elevation": np.int16, "class": np.uint8}
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ def packed(answers: Sequence[Answers]) -> bytes:
 
     Raises RecordError for answers of several sources, or when not even steps of one degree fit.
     """
-    if any(name.startswith("slots_") for given in answers for name in given.more):
+    if any(given.of_several_sources for given in answers):
         raise RecordError("Answers of several sources a clip have no small form.")
     directions = np.concatenate([given.directions for given in answers])
     elevation = np.asarray(elevation_of(directions))
@@ -62,19 +65,25 @@ def packed(answers: Sequence[Answers]) -> bytes:
     )
 
 
-def unpacked(data: bytes, questions: Sequence[Question]) -> Small:
+def unpacked(path: Path, questions: Sequence[Question]) -> Small:
     """The answers of a file, beside what is true of the clips. Raises RecordError for what is none."""
     count = sum(len(question.clips) for question in questions)
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            step = float(file["step"])
-            angles = {
-                name: file[name] for name in ("azimuth", "elevation", "class") if name in file.files
-            }
-    except Exception as error:  # zip and npy each refuse in their own way
-        raise RecordError(f"These are no predictions ({error}).") from error
+        with opened(path, LARGEST):  # refused by its size before anything is unpacked
+            arrays = read_arrays(path, MEBIBYTE + 16 * count)
+        step = float(arrays["step"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise RecordError(f"{path.name} holds no predictions ({why}).") from error
+    angles = {name: arrays[name] for name in _KINDS if name in arrays}
     if any(values.shape != (count,) for values in angles.values()) or "azimuth" not in angles:
         raise RecordError(f"The predictions are not those of {count:,} clips.")
+    if any(values.dtype != _KINDS[name] for name, values in angles.items()):
+        raise RecordError(
+            "The predictions are not of the types that `bastzoo runs answers` writes."
+        )
+    if "class" in angles and angles["class"].max() >= len(questions[0].clips.classes):
+        raise RecordError("The predictions name a class that there is not.")
     if not _FINEST * 0.99 <= step <= 2.0:
         raise RecordError(f"The predictions are in steps of {step:g} degrees, which cannot be.")
     azimuth = np.where(angles["azimuth"] == _NOTHING, np.nan, angles["azimuth"] * step)

@@ -6,14 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from bastzoo.answers.questions import Question
 from bastzoo.answers.scoring import ANSWERS_FILE
 from bastzoo.answers.table import read_answers
 from bastzoo.data.batches import ClipSet
-from bastzoo.engine.evaluation import Answers, localize, localize_baseline
-from bastzoo.errors import RecordError
+from bastzoo.engine.evaluation import Answers, kept_answers, localize, localize_baseline
 from bastzoo.harness.runner import EVALUATION_BATCH, fitted
 from bastzoo.harness.track_run import load_run
 from bastzoo.harness.tracks import Track
@@ -41,23 +38,12 @@ def answers_of(
     found = []
     for question in questions:
         own = record.evaluation is not None and record.tested.data_digest == question.digest
-        kept = kept_answers(path / PREDICTIONS_FILE) if own else None
-        if kept is None:
-            ask = ask or _asker(record, path, workbench)
-            kept = ask(question.clips)
-        found.append(kept)
+        if own and (path / PREDICTIONS_FILE).is_file():
+            found.append(kept_answers(path / PREDICTIONS_FILE, len(question.clips)))
+            continue
+        ask = ask or _asker(record, path, workbench)
+        found.append(ask(question.clips))
     return found
-
-
-def kept_answers(path: Path) -> Answers | None:
-    """The predictions in a file; None where there is none. Raises RecordError for one that is damaged."""
-    if not path.is_file():
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return Answers.of_arrays({name: arrays[name] for name in arrays.files})
-    except Exception as error:  # zip, npy and our own class each refuse in their own way
-        raise RecordError(f"The predictions {str(path)!r} cannot be read ({error}).") from error
 
 
 def _asker(record: RunRecord, path: Path, workbench: Workbench) -> Callable[[ClipSet], Answers]:

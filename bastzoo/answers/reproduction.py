@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from bastzoo.boards.rows import over_sounds
-from bastzoo.boards.statistics import Interval, mean_interval
+from bastzoo.boards.rows import ad_of
+from bastzoo.boards.statistics import Interval
 from bastzoo.errors import RecordError
 from bastzoo.harness.runner import baseline_run, train_run
 from bastzoo.harness.track_run import track_run
@@ -61,6 +59,8 @@ def reproduce(
     if reason := Present(registry).reason(record):
         raise RecordError(f"{record.name!r} cannot be made again here: {reason}.")
     tested = record.tested
+    then = _evaluations(record)
+    track = find_track(record.track, registry) if isinstance(record, TrackRecord) else None
     workbench = Workbench(
         registry,
         device=device,
@@ -75,11 +75,8 @@ def reproduce(
     if made.failure is not None or made.evaluation is None:
         why = made.failure.message if made.failure else "it has no test of its own"
         raise RecordError(f"{record.name!r} failed when it was made again: {why}")
-    if isinstance(record, RunRecord):
-        if record.evaluation is None:
-            raise RecordError(f"{record.name!r} has no figures to agree with.")
-        return [_agreement(record.evaluation.environment, record.evaluation, made.evaluation)]
-    track = find_track(record.track, registry)
+    if not isinstance(record, TrackRecord) or track is None:
+        return [_agreement(then[0].environment, then[0], made.evaluation)]
     again = track_run(made, track, workbench=workbench, store=store)
     if (again.track_version, again.test_digest) != (record.track_version, record.test_digest):
         raise RecordError(
@@ -89,6 +86,15 @@ def reproduce(
         _agreement(then.label, then.evaluation, now.evaluation)
         for then, now in zip(record.cases, again.cases, strict=True)
     ]
+
+
+def _evaluations(record: RunRecord | TrackRecord) -> list[Evaluation]:
+    """The figures that a row has to agree with. Raises RecordError for a record without."""
+    if isinstance(record, TrackRecord):
+        return [case.evaluation for case in record.cases]
+    if record.evaluation is None:
+        raise RecordError(f"{record.name!r} has no figures to agree with.")
+    return [record.evaluation]
 
 
 def _agreement(test: str, then: Evaluation, now: Evaluation) -> Agreement:
@@ -104,7 +110,7 @@ def _agreement(test: str, then: Evaluation, now: Evaluation) -> Agreement:
         test=test,
         then=figures[0],
         now=figures[1],
-        interval=mean_interval(over_sounds([then]), np.array(then.by_sound["clips"])).of_angles(),
+        interval=ad_of([then])[1],
         to_the_bit=same and then.by_sound == now.by_sound,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from bastzoo.directions import azimuth_of, direction_from_angles, elevation_of
 from bastzoo.engine.evaluation import Answers
 from bastzoo.errors import DataError, tellable
 from bastzoo.harness.tracks import Track
+from bastzoo.limits.reading import MEBIBYTE, read_text
+from bastzoo.limits.writing import put
 from bastzoo.metrics.calibration import LEVELS
 from bastzoo.metrics.localization import angular_distance
 
@@ -27,6 +30,8 @@ _KNOWN = (*REQUIRED, *OPTIONAL, *_VECTOR, *_RAW, *_RADII)
 _SAME = 0.01
 
 Rows = dict[str, dict[str, str]]
+
+_LARGEST = 64 * MEBIBYTE
 
 
 def read_answers(path: Path, questions: Sequence[Question], track: Track) -> list[Answers]:
@@ -52,16 +57,17 @@ def write_answers(path: Path, questions: Sequence[Question], answers: Sequence[A
     """
     lines: list[dict[str, object]] = []
     for question, given in zip(questions, answers, strict=True):
-        if any(name.startswith("slots_") for name in given.more):
+        if given.of_several_sources:
             raise DataError(
                 "This run answers several sources a clip; a CSV of answers holds one direction each."
             )
         lines += _lines(question, given)
     lines.sort(key=lambda line: str(line["clip"]))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(lines[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(lines)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    put(path, text.getvalue())
 
 
 def _lines(question: Question, given: Answers) -> list[dict[str, object]]:
@@ -93,10 +99,9 @@ def _rows(path: Path) -> tuple[Rows, list[str]]:
     """The cells of each clip, and the columns. Raises DataError for what is no such table."""
     what = f"The answers {str(path)!r}"
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            columns = [cell.strip() for cell in next(reader, [])]
-            lines = [line for line in reader if any(cell.strip() for cell in line)]
+        reader = csv.reader(io.StringIO(read_text(path, _LARGEST), newline=""), strict=True)
+        columns = [cell.strip() for cell in next(reader, [])]
+        lines = [(reader.line_num, line) for line in reader if any(cell.strip() for cell in line)]
     except OSError as error:
         raise DataError(f"{what} cannot be read: {error.strerror or error}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -115,7 +120,7 @@ def _rows(path: Path) -> tuple[Rows, list[str]]:
             f"known are {', '.join((*REQUIRED, *OPTIONAL))}."
         )
     rows: Rows = {}
-    for number, line in enumerate(lines, start=2):
+    for number, line in lines:
         if len(line) != len(columns):
             raise DataError(
                 f"{what} have {len(line)} cells in row {number}, and {len(columns)} columns."

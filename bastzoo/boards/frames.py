@@ -6,12 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
-
 from bastzoo.boards.comparison import Comparison, all_seeds, compare, compare_on_track, one_row
-from bastzoo.boards.rows import over_sounds
+from bastzoo.boards.rows import ad_of
 from bastzoo.boards.runs import render_leaderboard
-from bastzoo.boards.statistics import mean_interval
 from bastzoo.boards.tracks import render_track
 from bastzoo.errors import RecordError
 from bastzoo.experiment import Combination
@@ -215,6 +212,5 @@ def _facts(record: RunRecord | TrackRecord) -> dict[str, Any]:
 
 
 def _figures(evaluation: Evaluation) -> dict[str, Any]:
-    counts = np.array(evaluation.by_sound["clips"])
-    low, high = mean_interval(over_sounds([evaluation]), counts).of_angles()
+    _, (low, high) = ad_of([evaluation])
     return {"clips": evaluation.clips, "ad_low": low, "ad_high": high, **evaluation.metrics}

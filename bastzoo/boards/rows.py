@@ -16,6 +16,7 @@ from bastzoo.boards.statistics import (
     Interval,
     Standing,
     mean_interval,
+    mean_over_clips,
     standings,
 )
 from bastzoo.boards.tables import MARK, labels, papers_order
@@ -292,6 +293,13 @@ def same_sounds(tests: Sequence[tuple[str, Evaluation]]) -> None:
 def over_sounds(evaluations: Sequence[Evaluation]) -> np.ndarray:
     """Mean AD of every sound, `[evaluations, sounds]`."""
     return np.array([evaluation.by_sound["ad_mean"] for evaluation in evaluations])
+
+
+def ad_of(evaluations: Sequence[Evaluation]) -> tuple[float, Interval]:
+    """Mean AD over seeds and its 95 % interval (over sounds, and over trainings where there are enough)."""
+    counts = np.array(evaluations[0].by_sound["clips"])
+    means = over_sounds(evaluations)
+    return mean_over_clips(means, counts), mean_interval(means, counts).of_angles()
 
 
 def mean(values: Sequence[float]) -> float | None:

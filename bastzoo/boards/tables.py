@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -196,6 +198,11 @@ _MARKED = str.maketrans(
 def marked(text: str) -> str:
     """A stranger's words as markdown shows them: no table, link, picture or HTML comes of them."""
     return tellable(text, _LONGEST_WORDS).translate(_MARKED)
+
+
+def unmarked(text: str) -> str:
+    """The same words where markdown is not read: as they were before `marked` and `code`."""
+    return html.unescape(re.sub(r"\\([\\|\[\]`])|`", r"\1", text))
 
 
 def code(text: str) -> str:

@@ -14,6 +14,20 @@ if TYPE_CHECKING:
     from bastzoo.experiment import Tasks
     from bastzoo.registry import Registry
 
+SOUND_SUFFIXES = (
+    ".wav",
+    ".flac",
+    ".ogg",
+    ".oga",
+    ".aif",
+    ".aiff",
+    ".aifc",
+    ".mp3",
+    ".w64",
+    ".rf64",
+)
+"""How the names of recordings end; what ends otherwise is the name of a model."""
+
 SEED = click.IntRange(min=0, max=2**32 - 1)
 """A seed: what numpy's generators take."""
 

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -18,11 +19,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
 from bastzoo.data.batches import Batch, ClipSet
-from bastzoo.errors import ComponentError
+from bastzoo.errors import ComponentError, RecordError
 from bastzoo.metrics.catalogue import BUILT_IN
 from bastzoo.metrics.localization import ad_by_sound, angular_distance, azimuth_curve
 from bastzoo.metrics.metric import Metric, definitions, figures
 from bastzoo.model import parameter_count
+from bastzoo.records.store import read_predictions
 
 _PLAIN = ("directions", "targets", "raw", "sounds", "rooms")
 
@@ -48,6 +50,11 @@ class Answers:
     sounds: np.ndarray
     rooms: np.ndarray
     more: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def of_several_sources(self) -> bool:
+        """Whether each clip has several answers."""
+        return any(name.startswith("slots_") for name in self.more)
 
     @property
     def clips(self) -> int:
@@ -78,6 +85,15 @@ class Answers:
             return next((v for p, v in prefixes.items() if name.startswith(p)), self.rooms)
 
         return {name: value[rooms_of(name) == room] for name, value in found.items()}
+
+
+def kept_answers(path: Path, clips: int) -> Answers:
+    """The predictions in a file of a run of so many clips. Raises RecordError for what is none."""
+    arrays = read_predictions(path, clips)
+    try:
+        return Answers.of_arrays(arrays)
+    except (ValueError, TypeError, KeyError) as error:
+        raise RecordError(f"The predictions {str(path)!r} cannot be read ({error}).") from error
 
 
 @torch.inference_mode()

@@ -14,11 +14,11 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from bastzoo.engine.evaluation import Answers, Names, score
+from bastzoo.engine.evaluation import Answers, Names, kept_answers, score
 from bastzoo.errors import BastzooError, RecordError, tellable
 from bastzoo.harness.track_run import load_run
 from bastzoo.harness.workbench import Workbench
-from bastzoo.limits.reading import MEBIBYTE, read_arrays, read_text
+from bastzoo.limits.reading import MEBIBYTE, read_text
 from bastzoo.metrics.metric import Metric
 from bastzoo.model import parameter_count
 from bastzoo.records.record import Evaluation, RunRecord, Training
@@ -31,7 +31,6 @@ from bastzoo.records.store import (
     track_files,
 )
 
-_LARGEST, _OF_A_CLIP = 2 * 2**30, 4096
 """Bytes of predictions that are unpacked: a clip has some 60, and 4 for each class of a head."""
 _LARGER = 4
 _LARGEST_HISTORY = 64 * MEBIBYTE
@@ -86,11 +85,10 @@ def _predictions(record: RunRecord, path: Path, metrics: Sequence[Metric]) -> It
     if not os.path.lexists(path):
         yield f"{path.name} is missing"
         return
-    most = min(_LARGEST, MEBIBYTE + record.evaluation.clips * _OF_A_CLIP)
     try:
-        answers = Answers.of_arrays(read_arrays(path, most))
-    except (OSError, ValueError, TypeError) as error:
-        yield f"{path.name} cannot be read ({tellable(str(getattr(error, 'strerror', None) or error))})"
+        answers = kept_answers(path, record.evaluation.clips)
+    except RecordError as error:
+        yield str(error).rstrip(".")
         return
     lengths = {len(answers.directions), len(answers.targets), len(answers.sounds)}
     if len(lengths) > 1 or answers.clips != record.evaluation.clips:

@@ -12,10 +12,12 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 ASIDE = ".writing-"
 _OLD = "old"
+REPLACED = f"{ASIDE}{_OLD}-"
+"""How the name of a folder begins that what is being replaced steps aside into."""
 _TRIES = 10
 _OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -29,27 +31,29 @@ def new_folder(parent: Path, words: str) -> Path:
 
 
 @contextlib.contextmanager
-def new_file(beside: Path) -> Iterator[tuple[Path, TextIO]]:
-    """A new file beside another, for writing text; what is not renamed by the end is removed.
+def new_file(beside: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """A new file beside another, for writing; what is not renamed by the end is removed.
 
     Raises OSError when it cannot be made.
     """
     aside = beside.with_name(f"{ASIDE}{beside.name}-{secrets.token_hex(8)}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o666)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "wb") as file:
             yield aside, file
     finally:
         aside.unlink(missing_ok=True)
 
 
-def put(path: Path, text: str, *, durable: bool = False) -> None:
+def put(path: Path, content: str | bytes, *, durable: bool = False) -> None:
     """Write a file aside and rename it into place; a link that stands there is replaced, not followed.
 
-    durable: whether it is to be on the disk before it gets its name. Raises OSError.
+    content: text is written in UTF-8. durable: whether it is to be on the disk before it has its name.
+
+    Raises OSError.
     """
     with new_file(path) as (aside, file):
-        file.write(text)
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         if durable:
             os.fsync(file.fileno())
@@ -102,7 +106,7 @@ def put_back(folder: Path, is_whole: Callable[[Path], bool]) -> None:
     is_whole: whether a folder is what may lie here. Where nothing can be written, nothing is done: what
     else there is can be read all the same.
     """
-    for aside in folder.glob(f"{ASIDE}{_OLD}-*"):
+    for aside in folder.glob(f"{REPLACED}*"):
         with contextlib.suppress(OSError):
             if aside.is_symlink():  # a folder of runs comes from anywhere, with links in it
                 continue

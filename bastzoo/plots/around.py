@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bastzoo.directions import azimuth_of
-from bastzoo.metrics.localization import hemifield_gap
+from bastzoo.metrics.localization import angular_distance, counted, hemifield_gap, lateral_angle
 from bastzoo.plots.canvas import Canvas, by_seed_mean, picture
 from bastzoo.plots.results import Design, NothingToDrawError, plain
 from bastzoo.plots.style import VERMILLION, shades
@@ -385,10 +385,8 @@ def _p_of(design: Design) -> float | None:
     kept: Sequence[Any] = [result.predictions for result in design.results]
     if any(one is None for one in kept):
         return None
-    from bastzoo.metrics.localization import angular_distance, counted
-
     ad = np.mean(
         [counted(angular_distance(one["directions"], one["targets"])) for one in kept], axis=0
     )
-    lateral = np.degrees(np.arcsin(np.clip(kept[0]["targets"][:, 1].astype(float), -1, 1)))
+    lateral = lateral_angle(kept[0]["targets"].astype(float))
     return hemifield_gap(ad, lateral, kept[0]["sounds"])[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,15 +13,6 @@ from bastzoo.plots.results import Design, designs, results_of, shared_parts
 from bastzoo.plots.style import Look, Style, check_matplotlib, drawing, looks, style_named
 
 Drawn = TypeVar("Drawn")
-
-
-class Picture(Protocol):
-    """A function that draws runs: `azimuth_error(bz.load_runs("runs"))`."""
-
-    __name__: str
-
-    def __call__(self, runs: Any, *, figure: Any = None, style: str = "paper") -> Any:
-        """Return the axes."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +49,7 @@ class Canvas:
             spare.set_visible(False)
         return [*grid[:panels]]
 
-    def legend(self, axes: Any, *, title: str = "", handles: Any = None) -> None:
+    def legend(self, axes: Any, *, handles: Any = None) -> None:
         """A legend below all panels, where it hides no data; none for a single design."""
         entries = axes.get_legend_handles_labels() if handles is None else handles
         if not entries[0]:
@@ -66,7 +57,7 @@ class Canvas:
         models = [design.label for design in self.designs if "backbone" in design.parts]
         has_models = any(label.startswith(model) for label in entries[1] for model in models)
         shared = shared_parts(self.designs) if has_models else ""
-        title = title or (f"models: {shared}" if shared else "")
+        title = f"models: {shared}" if shared else ""
         longest = max(map(len, entries[1]))
         room = 50 if not self.may_resize else 50 * self.figure.get_figwidth() / self.style.column
         columns = int(max(1, min(len(entries[0]), room // (longest + 7))))

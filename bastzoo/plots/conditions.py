@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from bastzoo.boards.published import published_on_track
-from bastzoo.boards.rows import over_sounds
-from bastzoo.boards.statistics import Interval, mean_interval, mean_over_clips
+from bastzoo.boards.rows import ad_of
+from bastzoo.boards.statistics import Interval
 from bastzoo.plots.canvas import Canvas, picture
 from bastzoo.plots.results import Design, NothingToDrawError, plain
 from bastzoo.records.record import Evaluation, TrackRecord
@@ -21,13 +21,6 @@ _OF_THE_CORPUS = re.compile(r"(?P<family>[a-z][a-z-]*)-\d+-\d+")
 
 LISTENER_TRACKS = ("measured-heads", "unseen-head")
 ROOM_TRACKS = ("measured-rooms",)
-
-
-def ad_of(evaluations: Sequence[Evaluation]) -> tuple[float, Interval]:
-    """Mean AD over seeds and its 95 % interval (over sounds, and over trainings where there are enough)."""
-    counts = np.array(evaluations[0].by_sound["clips"])
-    means = over_sounds(evaluations)
-    return mean_over_clips(means, counts), mean_interval(means, counts).of_angles()
 
 
 def cases_of(design: Design, track: str) -> dict[str, list[Evaluation]]:

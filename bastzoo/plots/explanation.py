@@ -42,7 +42,7 @@ def clip_maps(
     """
     look = style_named(style)
     with drawing(look):
-        figure, own = _figure(figure, look, width=2.0, height=0.46 * len(maps) + 0.08)
+        figure, _ = _figure(figure, look, width=2.0, height=0.46 * len(maps) + 0.08)
         panels = figure.subplots(len(maps), 2, sharex=True, sharey=True, squeeze=False)
         for row, (name, found) in zip(panels, maps.items(), strict=True):
             _overlay(row, found, spectrogram, look)
@@ -51,7 +51,6 @@ def clip_maps(
             axes.set_title(ear)
         for axes in panels[-1]:
             axes.set_xlabel("time (s)")
-        del own
     return [*panels.ravel()]
 
 

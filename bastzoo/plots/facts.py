@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bastzoo.boards.rows import over_sounds
-from bastzoo.boards.statistics import mean_interval, mean_over_clips
+from bastzoo.boards.rows import ad_of
 from bastzoo.boards.tables import seed_words
 from bastzoo.plots.results import Design, plain
 
@@ -29,13 +28,13 @@ def facts_of(design: Design) -> dict[str, Any]:
     """Its name, what it was tested on, figures (means over seeds), and the commands that made it."""
     tests = design.evaluations
     counts = np.array(tests[0].by_sound["clips"])
-    low, high = mean_interval(over_sounds(tests), counts).of_angles()
+    ad, (low, high) = ad_of(tests)
     seeds = [r.record.experiment.seed for r in design.results if r.record.experiment is not None]
     tested = design.first.tested
     return {
         "name": plain(_whole_name(design), 120),
         "label": design.label,
-        "ad": f"{mean_over_clips(over_sounds(tests), counts):.2f}°",
+        "ad": f"{ad:.2f}°",
         "interval": f"{low:.2f} to {high:.2f}" if np.isfinite([low, high]).all() else "unknown",
         "seeds": seed_words(seeds) if seeds else "no training",
         "heard": plain(
@@ -66,7 +65,7 @@ def facts_of(design: Design) -> dict[str, Any]:
 def _whole_name(design: Design) -> str:
     experiment = design.first.experiment
     if experiment is None:
-        return f"{design.parts['baseline']} (baseline)"
+        return design.method
     return f"{experiment.combination}, preset {experiment.preset.name}"
 
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-from bastzoo.boards.comparison import all_seeds
+from bastzoo.boards.comparison import all_seeds, one_row
 from bastzoo.boards.frames import Runs
 from bastzoo.errors import RecordError, tellable
 from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
@@ -21,6 +20,7 @@ from bastzoo.records.store import (
     PREDICTIONS_FILE,
     RECORD_FILE,
     RunStore,
+    read_predictions,
     read_record,
     read_track_record,
 )
@@ -60,11 +60,7 @@ class Result:
         path = None if self.folder is None else self.folder / PREDICTIONS_FILE
         if path is None or not path.is_file():
             return None
-        try:
-            with path.open("rb") as file, np.load(file) as arrays:
-                found = {name: arrays[name] for name in arrays}
-        except (OSError, ValueError, BadZipFile, EOFError) as error:
-            raise RecordError(f"The predictions {str(path)!r} cannot be read: {error}.") from error
+        found = read_predictions(path, self.evaluation.clips)
         if missing := {"directions", "targets", "sounds", "rooms"} - {*found}:
             raise RecordError(
                 f"The predictions {str(path)!r} lack {', '.join(sorted(missing))}; test the run again."
@@ -94,6 +90,9 @@ class Result:
         return found[0] if found else None
 
 
+_PARTS = ("backbone", "integration", "loss", "sharing", "head", "frontend")
+
+
 @dataclass(frozen=True, eq=False)
 class Design:
     """The runs that differ in the seed alone: one colour and one line of a legend."""
@@ -117,15 +116,17 @@ class Design:
         record = self.first
         if record.experiment is not None:
             chosen = record.experiment.combination
-            parts = {
-                kind: str(getattr(chosen, kind))
-                for kind in ("backbone", "integration", "loss", "sharing", "head", "frontend")
-            }
+            parts = {kind: str(getattr(chosen, kind)) for kind in _PARTS}
             parts["environment"] = record.experiment.environment
             parts["trained on"] = str(record.experiment.condition)
             parts["preset"] = record.experiment.preset.name
             return parts
-        return {"baseline": record.tested.component.name, "environment": record.tested.environment}  # type: ignore[union-attr]
+        return {"baseline": record.method, "environment": record.tested.environment}
+
+    @property
+    def method(self) -> str:
+        """What it is called where it is no model: a baseline, or answers from elsewhere."""
+        return self.first.method + " (baseline)" * (self.first.kind == "baseline")
 
 
 def results_of(runs: Any) -> list[Result]:
@@ -187,7 +188,7 @@ def read_results(reference: str, folder: Path | str = "runs") -> list[Result]:
     matching = store.matching(reference)
     if len(matching) > 1:
         found = [read_record(place / RECORD_FILE) for place in matching]
-        if len(all_seeds(found[0], found)) < len(found):
+        if not one_row(found):
             matching = [store.find(reference)]  # which says that it fits several
     else:
         matching = [store.find(reference)]
@@ -217,7 +218,6 @@ def designs(results: Sequence[Result]) -> list[Design]:
 
 
 _USUAL = {"head": "azimuth", "frontend": "spectrogram"}
-_PARTS = ("backbone", "integration", "loss", "sharing", "head", "frontend")
 
 
 def _common(designs: Sequence[Design]) -> dict[str, str]:
@@ -246,7 +246,7 @@ def _names(design: Design, common: Mapping[str, str]) -> tuple[str, ...]:
     tested = design.first.tested
     words = [tested.environment, str(tested.condition)]
     if design.first.experiment is None:
-        return (f"{design.parts['baseline']} (baseline)", *words)
+        return (design.method, *words)
     own = "/".join(design.parts[kind] for kind in _PARTS if kind not in common)
     name = own if common else str(design.first.experiment.combination)
     return (name, *words, design.parts["preset"])

@@ -298,7 +298,7 @@ class Claim:
 def _make(path: Path, holder: Holder) -> bool:
     """Make a claim with its contents in one step; False when another process has made it."""
     with new_file(path) as (aside, file):
-        file.write(_written(holder))
+        file.write(_written(holder).encode())
         file.flush()
         return _link(aside, path)
 

@@ -25,6 +25,7 @@ Figures = dict[Name, Finite | Whole | None]
 _ANGLES = ("ad_mean", "ad_median", "ad_p90", "lateral_error", "folded_ad")
 _SHARES = ("acc_5", "acc_10", "acc_20", "front_back_rate", "left_right_rate", "class_accuracy")
 _ROUNDING = 1e-6
+_OF_AN_AZIMUTH = ("azimuth", "count", "ad_mean")
 _OF_A_CLASS = ("clips", "precision", "recall", "f1", "ad_mean")
 
 
@@ -123,6 +124,8 @@ class Evaluation(_Strict):
             _check_range(figures, _ANGLES, 180.0)
             _check_range(figures, _SHARES, 1.0)
         self._check_sounds()
+        if any(name not in point for point in self.by_azimuth for name in _OF_AN_AZIMUTH):
+            raise ValueError(f"by_azimuth lacks one of {', '.join(_OF_AN_AZIMUTH)}")
         if self.by_class is not None:
             if any(name not in row for row in self.by_class.values() for name in _OF_A_CLASS):
                 raise ValueError(f"by_class lacks one of {', '.join(_OF_A_CLASS)}")
@@ -280,10 +283,9 @@ class _OfAnExperiment(_Strict):
         elif self.baseline is not None:
             words = ["baseline", self.baseline.component.name, self.baseline.environment]
             words += _heard(self.baseline.condition)
-        elif self.answers is not None:
-            words = ["answers", self.answers.name[:60], self.answers.track]
         else:
-            words = ["run"]
+            assert self.answers is not None
+            words = ["answers", self.answers.name[:60], self.answers.track]
         return "-".join([*("".join(c if c.isalnum() else "_" for c in w) for w in words), self.key])
 
 

@@ -12,16 +12,19 @@ import gc
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
 from bastzoo.errors import FolderError, RecordError, SetupError, tellable
-from bastzoo.limits.reading import MEBIBYTE, parsed_json, read_bytes
-from bastzoo.limits.writing import new_folder, put, put_back, replace_folder
+from bastzoo.limits.reading import MEBIBYTE, parsed_json, read_arrays, read_bytes
+from bastzoo.limits.writing import REPLACED, new_folder, put, put_back, replace_folder
 from bastzoo.records.record import RECORD_SCHEMA, RunRecord, TrackRecord
+
+if TYPE_CHECKING:
+    import numpy as np
 
 RECORD_FILE = "record.json"
 PREDICTIONS_FILE = "predictions.npz"
@@ -29,6 +32,9 @@ HISTORY_FILE = "history.csv"
 WEIGHTS_FILE = "model.safetensors"
 _TRACK_FILE = "track-{}.json"
 _NAMED_BY_KEY = re.compile(r".*-([0-9a-f]{16})", re.ASCII | re.DOTALL)
+
+_LARGEST_PREDICTIONS, _OF_A_CLIP = 2 * 2**30, 4096
+"""Bytes of arrays in memory: at most, and for each clip."""
 
 LARGEST_RECORD = 32 * MEBIBYTE
 """Bytes of a record that is read: those of thousands of sounds have a few hundred thousand."""
@@ -183,8 +189,11 @@ class RunStore:
     def folders(self) -> Iterator[Path]:
         """The folders that hold a record, or something in the place of one, sorted by name."""
         if self.folder.is_dir():
-            put_back(self.folder, _is_run)
-            for name in sorted(os.listdir(self.folder)):
+            names = os.listdir(self.folder)
+            if any(name.startswith(REPLACED) for name in names):
+                put_back(self.folder, _is_run)
+                names = os.listdir(self.folder)
+            for name in sorted(names):
                 path = self.folder / name
                 if not name.startswith(".") and os.path.lexists(path / RECORD_FILE):
                     yield path
@@ -192,7 +201,24 @@ class RunStore:
 
 def is_key(text: str) -> bool:
     """Whether a text is the key of a run: 16 hexadecimal digits."""
-    return _NAMED_BY_KEY.fullmatch(f"-{text}") is not None and len(text) == 16
+    return re.fullmatch(r"[0-9a-f]{16}", text, re.ASCII) is not None
+
+
+def read_predictions(path: Path, clips: int) -> Mapping[str, np.ndarray]:
+    """The arrays of a run's predictions, in no more memory than so many clips have reason for.
+
+    Raises RecordError for a file that cannot be read.
+    """
+    try:
+        return read_arrays(path, min(_LARGEST_PREDICTIONS, MEBIBYTE + clips * _OF_A_CLIP))
+    except (OSError, ValueError, TypeError) as error:
+        why = tellable(str(getattr(error, "strerror", None) or error))
+        raise RecordError(f"The predictions {str(path)!r} cannot be read ({why}).") from error
+
+
+def read_any_record(path: Path) -> RunRecord | TrackRecord:
+    """The record in a file, of a run or on a track, as its name says. Raises RecordError."""
+    return read_track_record(path) if _is_of_a_track(path) else read_record(path)
 
 
 def read_run(path: Path) -> RunRecord:
@@ -232,7 +258,7 @@ def read_records(folder: Path) -> tuple[list[RunRecord], list[str]]:
     files = _record_files(folder)
     if not files:
         return RunStore(folder).records()
-    return _read_all((file for file in files if not is_of_a_track(file)), read_record)
+    return _read_all((file for file in files if not _is_of_a_track(file)), read_record)
 
 
 def read_track_records(folder: Path) -> tuple[list[TrackRecord], list[str]]:
@@ -240,14 +266,14 @@ def read_track_records(folder: Path) -> tuple[list[TrackRecord], list[str]]:
     files = _record_files(folder)
     if not files:
         return RunStore(folder).track_records()
-    return _read_all(filter(is_of_a_track, files), read_track_record)
+    return _read_all(filter(_is_of_a_track, files), read_track_record)
 
 
 def _record_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.json")) if folder.is_dir() else []
 
 
-def is_of_a_track(path: Path) -> bool:
+def _is_of_a_track(path: Path) -> bool:
     """Records of tracks are named after the track, those of runs after what was run."""
     return path.name.startswith(_TRACK_FILE.partition("{")[0])
 

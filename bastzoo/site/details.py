@@ -118,6 +118,11 @@ def facts_of(record: Record) -> list[tuple[str, str]]:
             ("environment", record.baseline.environment),
             ("fitted on", f"{record.baseline.fit_clips:,} clips"),
         ]
+    elif record.answers is not None:
+        facts += [
+            ("answers of", f"{record.answers.name}, from elsewhere"),
+            ("track", f"{record.answers.track}, version {record.answers.track_version}"),
+        ]
     if str(tested.condition):
         facts.append(("condition", str(tested.condition)))
     source = tested.source.model_dump(exclude_defaults=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from bastzoo.records.store import in_sentences, read_records, read_track_records
 from bastzoo.site.details import facts_of, figures_of, tables_of
 from bastzoo.site.pairs import comparison_data
 from bastzoo.site.plot import plots_of
-from bastzoo.site.run_boards import run_boards
+from bastzoo.site.run_boards import run_boards, told
 from bastzoo.site.track_boards import track_boards
 from bastzoo.site.view import FACETS, Board, SiteRow, bar, scale_of
 
@@ -27,12 +28,11 @@ _MARK = "made-by-bastzoo.txt"
 
 
 def boards_of(
-    folders: Sequence[Path], questions: Mapping[str, str] | None = None
+    folders: Sequence[Path],
 ) -> tuple[list[Board], list[str]]:
     """The boards of each folder, and a sentence for whatever stands on none.
 
     Records of different folders are not ranked together: a folder is a board's own set of records.
-    questions: what each track asks.
     """
     boards: list[Board] = []
     faults: list[str] = []
@@ -42,25 +42,30 @@ def boards_of(
         on_tracks, more = read_track_records(folder)
         faults += [*unread, *more]
         name = folder.resolve().name if len(folders) > 1 else ""
-        try:
-            boards += run_boards(records, folder, name, taken)
-            boards += track_boards(on_tracks, folder, name, taken, questions or {})
-        except RecordError as error:
-            faults.append(f"{folder}: {error}")
+        of_runs = partial(run_boards, records, folder, name, taken)
+        of_tracks = partial(track_boards, on_tracks, folder, name, taken)
+        made: list[Board] = []
+        for make in (of_runs, of_tracks):
+            try:
+                made += make()
+            except RecordError as error:
+                faults.append(f"{folder}: {error}")
+        boards += made
+        shown = {failed for board in made for failed in board.failed}
+        failed = (told(record) for record in records if record.failure is not None)
+        faults += [f"{run} failed: {why}" for run, why in failed if (run, why) not in shown]
         if not records and not on_tracks and not unread and not more:
             faults.append(f"There is no run in {str(folder)!r}; `bastzoo bench` writes some.")
     return boards, faults
 
 
-def write_site(
-    target: Path, folders: Sequence[Path], questions: Mapping[str, str] | None = None
-) -> tuple[int, list[str]]:
+def write_site(target: Path, folders: Sequence[Path]) -> tuple[int, list[str]]:
     """Write the site of some folders; how many rows it has, and a sentence for each fault.
 
     What an earlier site left in the folder is removed. Raises RecordError when there is nothing to show,
     SetupError when the folder holds other things.
     """
-    boards, faults = boards_of(folders, questions)
+    boards, faults = boards_of(folders)
     if not boards:
         raise RecordError(faults[0] if faults else "There are no runs to make a site of.")
     with in_sentences(target):

@@ -9,7 +9,7 @@ from typing import Any
 from bastzoo.boards.comparison import difference
 from bastzoo.records.record import Evaluation, TrackRecord
 from bastzoo.site.details import evaluations_of, told
-from bastzoo.site.view import Board, SiteRow
+from bastzoo.site.view import Board, SiteRow, finite
 
 MOST = 6500
 """Paired differences of a site. They take milliseconds each; `bastzoo compare` makes those left out."""
@@ -61,7 +61,7 @@ def _row(row: SiteRow, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _comparable(board: Board) -> list[SiteRow]:
-    return [row for row in board.rows if row.kind in ("model", "baseline")]
+    return [row for row in board.rows if row.kind in ("model", "baseline", "answers")]
 
 
 def _count(board: Board) -> int:
@@ -92,4 +92,4 @@ def _tests(row: SiteRow) -> list[list[Evaluation]]:
 
 def _short(value: float | None) -> float | None:
     """Five digits: what a page shows, in a file that stays small."""
-    return None if value is None else float(f"{value:.5g}")
+    return None if finite(value) is None else float(f"{value:.5g}")

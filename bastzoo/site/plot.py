@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from bastzoo.boards.rows import mean
@@ -124,18 +124,7 @@ def _plot(
     for index in front:
         point = points[index]
         is_clear = math.dist(last, (point.x, point.y)) > 14
-        on_front.append(
-            Point(
-                point.row,
-                point.x,
-                point.y,
-                point.cost,
-                point.ad,
-                point.colour,
-                point.number,
-                is_clear,
-            )
-        )
+        on_front.append(replace(point, label=is_clear))
         if is_clear:
             last = point.x, point.y
     steps = f"M{on_front[0].x} {TOP}" + "".join(f"V{p.y}H{q.x}" for p, q in pairwise(on_front))

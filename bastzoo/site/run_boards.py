@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from bastzoo.boards.columns import Column, ColumnChoice
 from bastzoo.boards.published import WORDS, published_runs
 from bastzoo.boards.rows import Row
 from bastzoo.boards.runs import RunPart, introduction, parts_of
 from bastzoo.boards.statistics import ranks_in_words
-from bastzoo.boards.tables import commands, degrees
+from bastzoo.boards.tables import answers_words, commands, degrees, unmarked
+from bastzoo.boards.track_rows import TrackRow
+from bastzoo.experiment import Experiment
 from bastzoo.records.record import RunRecord
 from bastzoo.site.view import (
     GAP,
@@ -24,9 +28,12 @@ from bastzoo.site.view import (
     bar,
     facets_of,
     finite,
+    result,
     scale_of,
     slug,
 )
+
+AnyRow = TypeVar("AnyRow", Row, TrackRow)
 
 _LEVELS = {"rank": 1, "model": 1, "loss": 2, "integration": 2, "ad": 1, "seeds": 2, "front-back": 2}
 
@@ -40,9 +47,7 @@ def run_boards(
 
     name: put before the titles; empty where the site is of one folder. taken: slugs that are in use.
     """
-    failed = [
-        (r.name, r.failure.message if r.failure else "") for r in records if r.status == "failed"
-    ]
+    failed = [record for record in records if record.failure is not None]
     boards = []
     for part in parts_of(records):
         if not any(record.experiment for record in part.shown):
@@ -50,10 +55,23 @@ def run_boards(
         experiment = part.example[0]
         title = f"{experiment.environment}, preset {experiment.preset.name}"
         title = ": ".join(filter(None, [name, title]))
-        boards.append(_board(part, title, slug(title, taken), str(folder)))
-    if failed and boards:
-        boards[0].failed.extend(failed)
+        board = _board(part, title, slug(title, taken), str(folder))
+        boards.append(replace(board, failed=[told(r) for r in failed if _is_of(r, experiment)]))
     return boards
+
+
+def told(record: RunRecord) -> tuple[str, str]:
+    """The name of a run that failed, and why it did."""
+    return record.name, record.failure.message if record.failure else ""
+
+
+def _is_of(record: RunRecord, experiment: Experiment) -> bool:
+    """Whether a run was to stand on a board: its environment, data and preset."""
+    mine = record.experiment
+    heard = (record.tested.environment, record.tested.data_digest)
+    return heard == (experiment.environment, experiment.data_digest) and (
+        mine is None or mine.preset == experiment.preset
+    )
 
 
 def _board(part: RunPart, title: str, name: str, folder: str) -> Board:
@@ -64,7 +82,7 @@ def _board(part: RunPart, title: str, name: str, folder: str) -> Board:
         )
         for column in columns
     ]
-    scale = scale_of(row.interval.high for row in part.models if row.interval)
+    scale = scale_of(finite(row.interval.high) for row in part.models if row.interval)
 
     def rows(kind: str, found: Sequence[Row], notes: Sequence[str] = ()) -> list[SiteRow]:
         padded = notes or [""] * len(found)
@@ -73,7 +91,7 @@ def _board(part: RunPart, title: str, name: str, folder: str) -> Board:
 
     groups = [
         Group("", "", rows("model", part.best_first)),
-        Group("Baselines on the same clips", "", rows("baseline", part.baselines)),
+        *others(part.baselines, rows),
         Group(
             "Stale, not ranked",
             STALE,
@@ -82,7 +100,7 @@ def _board(part: RunPart, title: str, name: str, folder: str) -> Board:
         Group("Published, on other data", " ".join(WORDS), _published(part, columns)),
     ]
     ranks = [row.means for row in part.models]
-    words = introduction(part)[:1]
+    words = [unmarked(sentence) for sentence in introduction(part)[:1]]
     if part.models:
         words.append(ranks_in_words(ranks, part.models[0].counts))
     return Board(
@@ -94,17 +112,27 @@ def _board(part: RunPart, title: str, name: str, folder: str) -> Board:
         scale=scale,
         folder=folder,
         track=OWN_TEST,
-        environments=sorted({record.tested.environment for record in part.shown}),
         commands=commands(part.shown),
     )
+
+
+def others(
+    found: Sequence[AnyRow], rows: Callable[[str, Sequence[AnyRow]], list[SiteRow]]
+) -> list[Group]:
+    """What stands beside the models: baselines, and what was scored from answers."""
+    baselines = [row for row in found if row.first.kind == "baseline"]
+    answers = [row for row in found if row.first.kind == "answers"]
+    words = unmarked(" ".join(answers_words(answers))).replace("*", "")
+    return [
+        Group("Baselines on the same clips", "", rows("baseline", baselines)),
+        Group("Scored from answers", words, rows("answers", answers)),
+    ]
 
 
 def _row(
     kind: str, row: Row, columns: Sequence[Column], scale: float, board: str, note: str
 ) -> SiteRow:
-    low, high = row.interval or (None, None)
-    ad = finite(row.metric("ad_mean"))
-    test = Result(row.first.tested.environment, ad, low, high)
+    test = result(row.first.tested.environment, row.metric("ad_mean"), row.interval)
     evaluations = [record.evaluation for record in row.records if record.evaluation]
     names = dict.fromkeys(name for found in evaluations for name in found.metrics)
     return SiteRow(

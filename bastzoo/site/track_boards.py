@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from bastzoo.boards.published import published_track
-from bastzoo.boards.tables import commands, degrees, percent
+from bastzoo.boards.tables import commands, degrees, percent, unmarked
 from bastzoo.boards.track_rows import TrackPart, TrackRow, parts_of, ranks_of
 from bastzoo.boards.tracks import introduction
+from bastzoo.harness.tracks import question_of
 from bastzoo.records.record import TrackRecord
-from bastzoo.site.run_boards import STALE
+from bastzoo.site.run_boards import STALE, others
 from bastzoo.site.view import (
     GAP,
     Board,
@@ -23,6 +24,7 @@ from bastzoo.site.view import (
     bar,
     facets_of,
     finite,
+    result,
     scale_of,
     slug,
 )
@@ -33,12 +35,10 @@ def track_boards(
     folder: Path,
     name: str,
     taken: set[str],
-    questions: Mapping[str, str],
 ) -> list[Board]:
     """A board for each track, preset and set of test clips. Raises RecordError when sounds differ.
 
     name: put before the titles; empty where the site is of one folder. taken: slugs that are in use.
-    questions: what each track asks.
     """
     boards = []
     for track in dict.fromkeys(record.track for record in records):
@@ -51,8 +51,8 @@ def track_boards(
             if name.lower() not in ("", track.lower()):
                 title = f"{name}: {title}"
             board = _board(part, title, slug(title, taken), str(folder))
-            asked = [questions[track]] if questions.get(track) else []
-            boards.append(replace(board, words=[*asked, *board.words]))
+            asked = question_of(track, found)
+            boards.append(replace(board, words=[*filter(None, [asked]), *board.words]))
     return boards
 
 
@@ -79,7 +79,7 @@ def _board(part: TrackPart, title: str, name: str, folder: str) -> Board:
 
     groups = [
         Group("", "", rows("model", part.models)),
-        Group("Baselines on the same clips", "", rows("baseline", part.baselines)),
+        *others(part.baselines, rows),
         Group(
             "Stale, not ranked",
             STALE,
@@ -97,13 +97,15 @@ def _board(part: TrackPart, title: str, name: str, folder: str) -> Board:
     return Board(
         slug=name,
         title=title,
-        words=[*introduction(part)[:1], *filter(None, [ranks_of(part.models)])],
+        words=[
+            *map(unmarked, introduction(part)[:1]),
+            *filter(None, [ranks_of(part.models)]),
+        ],
         columns=heads,
         groups=[group for group in groups if group.rows],
         scale=scale,
         folder=folder,
         track=part.shown[0].track,
-        environments=sorted({record.tested.environment for record in part.shown}),
         commands=commands(part.shown),
     )
 
@@ -111,12 +113,9 @@ def _board(part: TrackPart, title: str, name: str, folder: str) -> Board:
 def _overall(row: TrackRow) -> Result:
     """Mean AD over the cases, with the interval that its rank rests on; of one case, that case's."""
     if len(row.first.cases) == 1 and row.intervals:
-        interval = row.intervals[0]
-    elif row.standing is not None:
-        interval = row.standing.interval.of_angles()
-    else:
-        return Result("", finite(row.figure))
-    return Result("", finite(row.figure), interval.low, interval.high)
+        return result("", row.figure, row.intervals[0])
+    ends = row.standing.interval.of_angles() if row.standing is not None else None
+    return result("", row.figure, ends)
 
 
 def _row(kind: str, row: TrackRow, part: TrackPart, scale: float, board: str, note: str) -> SiteRow:
@@ -139,7 +138,7 @@ def _row(kind: str, row: TrackRow, part: TrackPart, scale: float, board: str, no
         spread = finite(row.spread)
         cells.append(Cell(str(seeds or GAP), seeds))
         cells.append(Cell(GAP if spread is None else f"± {spread:.2f}", spread))
-    intervals = row.intervals or [(None, None)] * len(cases)
+    intervals = row.intervals or [None] * len(cases)
     return SiteRow(
         kind=kind,
         name=", ".join(word for word in (model, loss, integration) if word != GAP)
@@ -151,9 +150,7 @@ def _row(kind: str, row: TrackRow, part: TrackPart, scale: float, board: str, no
         rank=row.rank_words,
         note=note,
         tests=[
-            Result(
-                row.first.cases[case].label, finite(row.metric(case, "ad_mean")), *intervals[case]
-            )
+            result(row.first.cases[case].label, row.metric(case, "ad_mean"), intervals[case])
             for case in cases
         ],
         figures=[

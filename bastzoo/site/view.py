@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bastzoo.records.record import RunRecord, TrackRecord
@@ -63,7 +63,7 @@ class Result:
 class SiteRow:
     """One row of a board, and what its page needs.
 
-    kind: model, baseline, stale or published. id: the name of its page; empty for published rows.
+    kind: model, baseline, answers, stale or published. id: the name of its page; empty for published rows.
     figures: of each test, the mean over the seeds, by the figure's name in records.
     """
 
@@ -100,10 +100,8 @@ class Board:
     scale: float
     folder: str
     track: str
-    environments: list[str]
     commands: list[str] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
-    fault: str = ""
 
     @property
     def rows(self) -> list[SiteRow]:
@@ -114,6 +112,12 @@ class Board:
     def models(self) -> list[SiteRow]:
         """The ranked rows."""
         return [row for row in self.rows if row.kind == "model"]
+
+
+def result(label: str, ad: float | None, ends: Sequence[float | None] | None) -> Result:
+    """A result as a page shows it: a figure or an end that is not finite (of one sound, say) is none."""
+    low, high = map(finite, ends or (None, None))
+    return Result(label, finite(ad), low, high)
 
 
 def finite(value: float | int | str | None) -> float | None:

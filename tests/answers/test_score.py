@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from bastzoo.answers.table import _rows
+from bastzoo.errors import DataError
 from tests.answers.conftest import Run
 
 Rows = list[dict[str, str]]
@@ -63,6 +66,8 @@ def test_clips_are_what_models_hear_and_say_nothing_of_the_answers(
     files = sorted(path.relative_to(clips) for path in clips.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
     assert all((clips / file).read_bytes() == (again / file).read_bytes() for file in files)
+    # libsndfile's float files hold the second in which they were written.
+    assert b"PEAK" not in (clips / rows[0]["file"]).read_bytes()
     done = bastzoo("clips", "RI", "--out", again, "--preset", tiny_preset, code=1)
     assert "exists already" in str(done.exception)
 
@@ -158,6 +163,16 @@ FAULTS: dict[str, tuple[Callable[[Rows], Rows], str]] = {
     "a class": (lambda rows: [{**row, "class": "bat"} for row in rows], "have the class 'bat'"),
     "confidence": (lambda rows: [{**row, "confidence": "80"} for row in rows], "not from 0 to 1"),
 }
+
+
+def test_a_faulty_row_is_named_by_its_line_and_only_a_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    path.write_text("clip,azimuth_deg\n\na,1\n\nb\n")
+    with pytest.raises(DataError, match="1 cells in row 5"):
+        _rows(path)
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(DataError, match="no regular file"):
+        _rows(tmp_path / "pipe.csv")
 
 
 @pytest.mark.parametrize("fault", FAULTS)

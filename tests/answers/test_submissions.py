@@ -128,6 +128,44 @@ def test_a_bundle_whose_seal_is_broken_or_whose_paths_lead_elsewhere_is_refused(
     assert "cannot be read" in fault
 
 
+def damaged_zip(data: bytes) -> bytes:
+    """A bundle whose first compressed member has other bytes than it had."""
+    return data[:60] + bytes(255 - byte for byte in data[60:90]) + data[90:]
+
+
+def test_whatever_is_in_a_bundle_ends_in_sentences(
+    runs: Path, tmp_path: Path, truths: Truths
+) -> None:
+    run = the_run(runs)
+    name, data = bundle_of(run)
+    path = tmp_path / "x.bastzoo.zip"
+    path.write_bytes(data)
+    _, members = opened(path)
+    small = io.BytesIO()
+    text = np.full(len(json.loads(members["record.json"])), "x")
+    np.savez_compressed(small, step=np.float64(0.0055), azimuth=text)
+    only_small = {"record.json": members["record.json"], "small.npz": small.getvalue()}
+    other = {**json.loads(members["record.json"]), "key": "0" * 16}
+    history = b"step,validation_ad\ninf,nan\n"
+    nested = io.BytesIO()
+    with zipfile.ZipFile(nested, "w") as bundle:
+        bundle.writestr("manifest.json", b"[" * 100_000)
+    for content, words in (
+        (damaged_zip(data), ["cannot be read"]),
+        (nested.getvalue(), ["no manifest, or a damaged one"]),
+        (sealed(name, only_small), ["predictions"]),
+        (sealed(name, {**members, "history.csv": history}), ["history.csv cannot be read"]),
+        # What was found first stays, whatever ends the check later.
+        (
+            sealed(name, {**only_small, "record.json": json.dumps(other).encode()}),
+            ["the record's key is"],
+        ),
+    ):
+        path.write_bytes(content)
+        faults = submission_faults(path, truths)
+        assert any(word in fault for fault in faults for word in words), (words, faults)
+
+
 def test_submit_and_check_are_commands_also_for_scored_answers(
     runs: Path, exported: Path, tiny_preset: Path, tmp_path: Path, bastzoo: Run
 ) -> None:

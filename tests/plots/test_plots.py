@@ -13,10 +13,12 @@ import bastzoo as bz
 from bastzoo.errors import BastzooError, RecordError, SetupError
 from bastzoo.metrics.localization import angular_distance, hemifield_gap
 from bastzoo.plots.around import closed
+from bastzoo.plots.facts import facts_of
 from bastzoo.plots.results import NothingToDrawError, Result, designs, plain, read_results
 from bastzoo.plots.style import PALETTE, STYLES, colour_of, looks
 from bastzoo.records.record import RunRecord
 from tests.plots.conftest import RECORDS, Make
+from tests.records.made import answers_record
 
 ALL = [name for name in bz.plot.__all__ if name.islower()]
 GRID = [*range(-170, 181, 10)]
@@ -219,6 +221,12 @@ def test_labels_say_what_differs_and_differ() -> None:
         "swin",
     ]
     assert designs(quick("mamba-SUB-MIX-SP-RI"))[0].label == "mamba/SUB/MIX/SP"
+
+
+def test_answers_from_elsewhere_are_drawn_under_their_name() -> None:
+    (design,) = designs([Result(answers_record("my method"))])
+    assert design.label == "my method (scored from answers)"
+    assert facts_of(design)["name"] == "my method (scored from answers)"
 
 
 def test_names_are_shown_on_one_line_and_short() -> None:

@@ -12,6 +12,7 @@ from bastzoo.experiment import Combination, ResolvedComponent, resolve
 from bastzoo.plugins import default_registry
 from bastzoo.presets import Preset, load_preset
 from bastzoo.records.record import (
+    AnswersExperiment,
     BaselineExperiment,
     CaseResult,
     Cost,
@@ -124,6 +125,26 @@ def baseline_record(
         key=experiment.key,
         status="finished",
         baseline=experiment,
+        evaluation=evaluation(ad),
+        provenance=PROVENANCE,
+    )
+
+
+def answers_record(name: str = "my method", ad: float = 12.0) -> RunRecord:
+    """A method from elsewhere whose answers were scored on the clips of the other records."""
+    experiment = AnswersExperiment(
+        name=name,
+        track="RI",
+        track_version=1,
+        environment="RI",
+        data=load_preset("quick").data,
+        data_digest="data-of-RI",
+        answers_digest="0" * 16,
+    )
+    return RunRecord(
+        key=experiment.key,
+        status="finished",
+        answers=experiment,
         evaluation=evaluation(ad),
         provenance=PROVENANCE,
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bastzoo.boards.comparison import compare
+from bastzoo.boards.tables import marked, unmarked
 from bastzoo.errors import RecordError, SetupError
 from bastzoo.records.record import RunRecord
 from bastzoo.records.store import read_records
@@ -19,7 +20,7 @@ from bastzoo.site.pages import boards_of, write_site
 from bastzoo.site.plot import front_of, plots_of
 from bastzoo.site.view import Bar, Result, bar
 from tests.cli.command import bastzoo
-from tests.records.made import keep, model_record
+from tests.records.made import answers_record, keep, model_record
 from tests.site.made import HOSTILE, SCRIPT, renamed, runs, without_figures
 
 
@@ -31,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def site(folder: Path) -> Path:
     target = folder.parent / "site"
-    rows, faults = write_site(target, [folder], {"snr": "How does noise hurt?"})
+    rows, faults = write_site(target, [folder])
     assert (rows, faults) == (7, [])
     return target
 
@@ -76,6 +77,46 @@ def test_a_row_leads_to_its_command_and_the_record_as_it_was(folder: Path, site:
             assert copy == known[copy.key]
             seen.add(copy.key)
     assert seen == set(known)
+
+
+def test_answers_from_elsewhere_stand_apart_from_baselines(tmp_path: Path) -> None:
+    target = tmp_path / "site"
+    write_site(target, [keep(tmp_path / "runs", *runs(), answers_record("a|b <i>"))])
+    (board, _), _ = boards_of([tmp_path / "runs"])
+    kinds = {group.heading: [row.kind for row in group.rows] for group in board.groups}
+    assert kinds["Scored from answers"] == ["answers"]
+    assert kinds["Baselines on the same clips"] == ["baseline"]
+    (row,) = (row for row in board.rows if row.kind == "answers")
+    page = html.unescape((target / "runs" / f"{row.id}.html").read_text())
+    assert "Scored from answers, not ranked." in page
+    assert "a|b <i>, from elsewhere" in page
+
+
+def test_words_are_those_of_the_board_without_what_markdown_needs(tmp_path: Path) -> None:
+    board = boards_of([keep(tmp_path / "runs", renamed(model_record(), "a|[b]"))])[0][0]
+    assert not any("`" in words or "\\" in words or "&lt;" in words for words in board.words)
+    assert unmarked(marked("a|[b] <c> \\")) == "a|[b] <c> \\"
+
+
+def test_a_test_of_one_sound_has_no_interval_and_no_infinity_in_its_pages(tmp_path: Path) -> None:
+    record = model_record(5.0)
+    assert record.evaluation is not None
+    one = {name: values[:1] for name, values in record.evaluation.by_sound.items()}
+    alone = record.evaluation.model_copy(update={"by_sound": one})
+    folder = keep(tmp_path / "runs", record.model_copy(update={"evaluation": alone}))
+    write_site(tmp_path / "site", [folder])
+    for page in (tmp_path / "site").rglob("*.html"):
+        assert not re.search(r"\b(inf|Infinity|nan)\b", page.read_text())
+
+
+def test_a_failed_run_is_told_on_its_own_board_or_among_what_is_left_out(tmp_path: Path) -> None:
+    lost = model_record(failed=True, environment="RI02")
+    folder = keep(tmp_path / "runs", model_record(), model_record(failed=True, loss="MSE"), lost)
+    boards, faults = boards_of([folder])
+    assert [len(board.failed) for board in boards] == [1]
+    assert [fault for fault in faults if "failed" in fault] == [
+        f"{lost.name} failed: {lost.failure.message if lost.failure else ''}"
+    ]
 
 
 def test_published_rows_stand_apart_and_filter_like_the_others(folder: Path) -> None:
@@ -164,9 +205,7 @@ def test_the_command_writes_the_site_twice_alike(folder: Path, tmp_path: Path) -
     done = bastzoo("leaderboard", str(folder), "--html", str(tmp_path / "site"))
     assert (done.returncode, done.stdout) == (0, "")
     first = {p: p.read_bytes() for p in (tmp_path / "site").rglob("*") if p.is_file()}
-    write_site(
-        tmp_path / "site", [folder], {"snr": "How does a design stand diffuse speech-shaped noise?"}
-    )
+    write_site(tmp_path / "site", [folder])
     assert first == {p: p.read_bytes() for p in (tmp_path / "site").rglob("*") if p.is_file()}
     done = bastzoo("leaderboard", str(tmp_path / "empty"), "--html", str(tmp_path / "none"))
     assert done.returncode == 1

@@ -10,20 +10,22 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
 from bastzoo.answers.scoring import ANSWERS_FILE
 from bastzoo.errors import RecordError
+from bastzoo.limits.reading import opened as regular_file
+from bastzoo.limits.reading import parsed_json
 from bastzoo.records.record import RunRecord, TrackRecord
 from bastzoo.records.store import (
     HISTORY_FILE,
     PREDICTIONS_FILE,
     RECORD_FILE,
-    is_of_a_track,
+    read_any_record,
     read_record,
-    read_track_record,
     track_files,
 )
 
@@ -54,9 +56,9 @@ def bundle_of(path: Path) -> tuple[str, bytes]:
         if on_tracks:
             members[TRACK_FILE] = on_tracks[0].read_bytes()
     else:
-        of_track = is_of_a_track(path)
-        record = read_track_record(path) if of_track else read_record(path)
-        members[TRACK_FILE if of_track else RECORD_FILE] = path.read_bytes()
+        record = read_any_record(path)
+        member = TRACK_FILE if isinstance(record, TrackRecord) else RECORD_FILE
+        members[member] = path.read_bytes()
         if (small := path.with_suffix(".npz")).is_file():
             members[SMALL_FILE] = small.read_bytes()
     if isinstance(record, RunRecord) and record.status != "finished":
@@ -91,7 +93,7 @@ def opened(path: Path) -> tuple[str, dict[str, bytes]]:
     """
     what = f"The submission {str(path)!r}"
     try:
-        with zipfile.ZipFile(path) as bundle:
+        with regular_file(path, _LARGEST) as file, zipfile.ZipFile(file) as bundle:
             listed = bundle.infolist()
             for member in listed:
                 if member.filename not in _MEMBERS:
@@ -105,10 +107,17 @@ def opened(path: Path) -> tuple[str, dict[str, bytes]]:
             if sum(member.file_size for member in listed) > _LARGEST:
                 raise RecordError(f"{what} holds more than {_LARGEST // 1_000_000} MB.")
             members = {name: bundle.read(name) for name in names}
-    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    except (
+        OSError,
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        EOFError,
+        RuntimeError,
+    ) as error:
         raise RecordError(f"{what} cannot be read: {error}.") from error
     try:
-        manifest = json.loads(members.pop(MANIFEST_FILE))
+        manifest = parsed_json(members.pop(MANIFEST_FILE))
         form, name, files = manifest["format"], str(manifest["name"]), dict(manifest["files"])
     except (KeyError, ValueError, TypeError) as error:
         raise RecordError(f"{what} has no manifest, or a damaged one.") from error

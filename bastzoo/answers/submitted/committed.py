@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bastzoo.answers.compact import LARGEST, unpacked
+from bastzoo.answers.compact import unpacked
 from bastzoo.answers.scoring import results
 from bastzoo.answers.submitted.following import looked_at, unfollowed
 from bastzoo.answers.submitted.truths import Truths
 from bastzoo.errors import BastzooError
 from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
-from bastzoo.records.store import is_of_a_track, read_record, read_track_record
+from bastzoo.records.store import read_any_record
 
 
 @dataclass
@@ -28,14 +27,8 @@ class Verified:
     figures: int = 0
 
 
-def verify_committed(folder: Path, truths: Truths) -> Iterator[Verified]:
-    """Hash every record's key again, and compute its figures again from `NAME.npz` beside `NAME.json`."""
-    for path in sorted(folder.glob("*.json")):
-        yield verify_file(path, truths)
-
-
 def verify_file(path: Path, truths: Truths) -> Verified:
-    """The same for one record."""
+    """Hash a record's key again, and compute its figures again from `NAME.npz` beside `NAME.json`."""
     found = Verified(path.stem)
     record = _read(path, found)
     if record is None:
@@ -50,11 +43,8 @@ def verify_file(path: Path, truths: Truths) -> Verified:
     if not predictions.is_file():
         return found
     found.has_predictions = True
-    data = predictions.read_bytes()
-    if len(data) > LARGEST:
-        found.faults.append(f"{predictions.name} is larger than {LARGEST // 1000} kB")
     try:
-        faults, found.figures = figure_faults(record, data, predictions.name, truths)
+        faults, found.figures = figure_faults(record, predictions, truths)
     except BastzooError as error:
         faults = [str(error).rstrip(".")]
     found.faults += faults
@@ -72,14 +62,14 @@ def key_faults(record: RunRecord | TrackRecord) -> list[str]:
 
 
 def figure_faults(
-    record: RunRecord | TrackRecord, data: bytes, name: str, truths: Truths
+    record: RunRecord | TrackRecord, path: Path, truths: Truths
 ) -> tuple[list[str], int]:
     """What does not follow from predictions in the small form, and how many figures were held against them.
 
     Raises BastzooErrors for predictions or clips that are not what the record names.
     """
     questions = truths.of(record)
-    small = unpacked(data, questions)
+    small = unpacked(path, questions)
     now = results(small.answers, questions, truths.metrics)
     faults, count = [], 0
     for said, case, given in zip(_evaluations(record), now, small.answers, strict=True):
@@ -87,7 +77,7 @@ def figure_faults(
         count += len(said.by_sound["sounds"])
         where = f"{case.label}: " if isinstance(record, TrackRecord) else ""
         faults += [
-            f"{where}{what} is {then} in the record and {found} when computed again from {name}"
+            f"{where}{what} is {then} in the record and {found} when computed again from {path.name}"
             for what, then, found in unfollowed(said, case.evaluation, given, moved=small.moved)
         ]
     return faults, count
@@ -101,7 +91,7 @@ def _evaluations(record: RunRecord | TrackRecord) -> list[Evaluation]:
 
 def _read(path: Path, found: Verified) -> RunRecord | TrackRecord | None:
     try:
-        return read_track_record(path) if is_of_a_track(path) else read_record(path)
+        return read_any_record(path)
     except BastzooError as error:
         found.faults.append(str(error).rstrip("."))
         return None

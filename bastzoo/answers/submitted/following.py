@@ -63,13 +63,14 @@ def unfollowed(
         worst = int(np.nanargmax(np.abs(apart)))
         sound = then.by_sound["sounds"][worst]
         yield f"by_sound.{sound}", then.by_sound["ad_mean"][worst], now.by_sound["ad_mean"][worst]
-    for a_point, b_point in zip(then.by_azimuth, now.by_azimuth, strict=False):
+    if len(then.by_azimuth) != len(now.by_azimuth):
+        yield "by_azimuth", len(then.by_azimuth), len(now.by_azimuth)
+        return
+    for a_point, b_point in zip(then.by_azimuth, now.by_azimuth, strict=True):
         for name, slack in (("azimuth", 1e-3), ("count", 0), ("ad_mean", moved)):
             if abs((a_point[name] or 0) - (b_point[name] or 0)) > slack:
                 yield f"by_azimuth.{name}", a_point[name], b_point[name]
                 return
-    if len(then.by_azimuth) != len(now.by_azimuth):
-        yield "by_azimuth", len(then.by_azimuth), len(now.by_azimuth)
 
 
 def looked_at(figures: Figures) -> list[str]:

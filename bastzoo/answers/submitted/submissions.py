@@ -17,7 +17,7 @@ from bastzoo.answers.submitted.bundle import SMALL_FILE, TRACK_FILE, opened
 from bastzoo.answers.submitted.checking import answers_do_not_give, said_otherwise
 from bastzoo.answers.submitted.committed import figure_faults, key_faults
 from bastzoo.answers.submitted.truths import Truths
-from bastzoo.engine.evaluation import Answers
+from bastzoo.engine.evaluation import Answers, kept_answers
 from bastzoo.errors import BastzooError, RecordError
 from bastzoo.experiment import Experiment
 from bastzoo.model import parameter_count
@@ -35,14 +35,16 @@ from bastzoo.registry import Registry
 
 def submission_faults(path: Path, truths: Truths) -> list[str]:
     """A sentence, without its full stop, for everything in a bundle that does not follow; none: it holds."""
+    found: list[str] = []
     try:
         name, members = opened(path)
         with tempfile.TemporaryDirectory() as folder:
             for member, data in members.items():  # names that `opened` knows, and no others
                 (Path(folder) / member).write_bytes(data)
-            return list(_faults(name, Path(folder), members, truths))
-    except BastzooError as error:
-        return [str(error).rstrip(".")]
+            found.extend(_faults(name, Path(folder), members, truths))
+    except BastzooError as error:  # what was found before it stays
+        found.append(str(error).rstrip("."))
+    return found
 
 
 def _faults(name: str, folder: Path, members: Mapping[str, bytes], truths: Truths) -> Iterator[str]:
@@ -67,9 +69,9 @@ def _faults(name: str, folder: Path, members: Mapping[str, bytes], truths: Truth
         yield from answers_do_not_give(run, tracks, folder / ANSWERS_FILE, workbench=bench)
         return
     if PREDICTIONS_FILE in members and run is not None:
-        yield from _run_faults(run, members[PREDICTIONS_FILE], truths)
+        yield from _run_faults(run, folder / PREDICTIONS_FILE, truths)
     elif SMALL_FILE in members:
-        yield from figure_faults(record, members[SMALL_FILE], SMALL_FILE, truths)[0]
+        yield from figure_faults(record, folder / SMALL_FILE, truths)[0]
     else:
         yield "it holds no predictions"
     if record.training is not None and HISTORY_FILE in members:
@@ -78,16 +80,12 @@ def _faults(name: str, folder: Path, members: Mapping[str, bytes], truths: Truth
         yield from _cost(record.cost, record.experiment, truths.registry)
 
 
-def _run_faults(record: RunRecord, data: bytes, truths: Truths) -> Iterator[str]:
+def _run_faults(record: RunRecord, path: Path, truths: Truths) -> Iterator[str]:
     if record.evaluation is None:
         yield "it has no figures"
         return
     (question,) = truths.of(record)
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            answers = Answers.of_arrays({name: file[name] for name in file.files})
-    except Exception as error:  # zip, npy and our own class each refuse in their own way
-        raise RecordError(f"{PREDICTIONS_FILE} cannot be read ({error})") from error
+    answers = kept_answers(path, record.evaluation.clips)
     yield from _truth_faults(answers, question)
     try:
         (now,) = results([answers], [question], truths.metrics)
@@ -103,7 +101,7 @@ def _run_faults(record: RunRecord, data: bytes, truths: Truths) -> Iterator[str]
 def _truth_faults(answers: Answers, question: Question) -> Iterator[str]:
     """Whether what the predictions say of the clips is what is true of them."""
     truth = question.truth
-    if any(name.startswith("slots_") for name in answers.more):
+    if answers.of_several_sources:
         raise RecordError("answers of several sources a clip cannot be checked")
     pairs = [
         ("targets", answers.targets, truth.directions, 1e-6),
@@ -122,7 +120,7 @@ def _training(training: Training, data: bytes) -> Iterator[str]:
     try:
         rows = list(csv.DictReader(io.StringIO(data.decode())))
         steps = {int(float(row["step"])): float(row["validation_ad"]) for row in rows}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
         yield f"{HISTORY_FILE} cannot be read ({type(error).__name__})"
         return
     if training.steps != max(steps, default=-1):
@@ -132,7 +130,7 @@ def _training(training: Training, data: bytes) -> Iterator[str]:
         ("best_validation_ad", training.best_validation_ad, best),
         ("best_step", steps.get(training.best_step), best),
     ):
-        if said is None or abs(said - found) > 1e-6:
+        if said is None or not abs(said - found) <= 1e-6:
             yield f"training.{name} does not follow from {HISTORY_FILE}"
 
 

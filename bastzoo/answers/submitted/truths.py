@@ -5,7 +5,6 @@ from __future__ import annotations
 from bastzoo.answers.questions import Question, questions_of
 from bastzoo.conditions import DataSource
 from bastzoo.errors import RecordError
-from bastzoo.experiment import Experiment
 from bastzoo.harness.tracks import Case, Track, find_track
 from bastzoo.harness.workbench import Workbench
 from bastzoo.metrics.metric import Metric
@@ -46,7 +45,7 @@ class Truths:
         Raises RecordError when the clips here are others than those that the record names.
         """
         tested = record.tested
-        size = tested.preset.data if isinstance(tested, Experiment) else tested.data
+        size = tested.data
         if isinstance(record, TrackRecord):
             track = find_track(record.track, self.registry)
             named = [(case.label, case.data_digest) for case in record.cases]

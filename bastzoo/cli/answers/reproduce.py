@@ -31,13 +31,11 @@ def reproduce(context: click.Context, record: Path, device: str, out: str) -> No
     from bastzoo.records.store import (
         RECORD_FILE,
         RunStore,
-        is_of_a_track,
-        read_record,
-        read_track_record,
+        read_any_record,
     )
 
     path = record / RECORD_FILE if record.is_dir() else record
-    found = read_track_record(path) if is_of_a_track(path) else read_record(path)
+    found = read_any_record(path)
     store = RunStore(out)
     store.prepare()
 

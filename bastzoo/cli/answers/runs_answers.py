@@ -30,7 +30,6 @@ def answers(run: str, track: str | None, target: Path | None, out: str) -> None:
     Example: bastzoo runs answers mamba-SUB-MIX-SP --to answers.csv
     """
     from bastzoo.errors import RecordError
-    from bastzoo.experiment import Experiment
     from bastzoo.harness.tracks import find_track
     from bastzoo.plugins import default_registry
     from bastzoo.records.store import RECORD_FILE, RunStore, in_sentences, read_record
@@ -51,15 +50,16 @@ def answers(run: str, track: str | None, target: Path | None, out: str) -> None:
     from bastzoo.answers.questions import questions_of
     from bastzoo.answers.table import write_answers
     from bastzoo.harness.workbench import Workbench
+    from bastzoo.limits.writing import put
 
     workbench = Workbench(registry, device="cpu", precision="no", source=tested.source)
-    size = tested.preset.data if isinstance(tested, Experiment) else tested.data
+    size = tested.data
     questions = questions_of(found, workbench=workbench, environment=tested.environment, size=size)
     given = answers_of(record, path, questions, found, workbench=workbench)
     target = target or Path(f"answers-{record.key}.csv")
     with in_sentences(target.parent):
         if target.suffix == ".npz":
-            target.write_bytes(packed(given))
+            put(target, packed(given))
         else:
             write_answers(target, questions, given)
     rows = sum(len(question.clips) for question in questions)

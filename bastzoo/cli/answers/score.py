@@ -80,15 +80,7 @@ def score(
 
 def _interval(label: str, evaluation: Evaluation) -> str:
     """Mean AD of a case with its interval."""
-    import numpy as np
+    from bastzoo.boards.rows import ad_of
 
-    from bastzoo.boards.rows import over_sounds
-    from bastzoo.boards.statistics import mean_interval
-
-    low, high = mean_interval(
-        over_sounds([evaluation]), np.array(evaluation.by_sound["clips"])
-    ).of_angles()
-    return (
-        f"{label}: AD {evaluation.metrics['ad_mean']:.2f}°, 95 % interval over sounds {low:.2f} to "
-        f"{high:.2f}°"
-    )
+    ad, (low, high) = ad_of([evaluation])
+    return f"{label}: AD {ad:.2f}°, 95 % interval over sounds {low:.2f} to {high:.2f}°"

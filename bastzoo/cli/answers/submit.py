@@ -22,13 +22,14 @@ def submit(run: str, target: Path | None, out: str) -> None:
     Example: bastzoo submit mamba-SUB-MIX-SP
     """
     from bastzoo.answers.submitted.bundle import bundle_of
+    from bastzoo.limits.writing import put
     from bastzoo.records.store import RunStore, in_sentences
 
     path = Path(run) if run.endswith(".json") else RunStore(out).find(run)
     name, data = bundle_of(path)
     target = target or Path(name)
     with in_sentences(target.parent):
-        target.write_bytes(data)
+        put(target, data)
     click.echo(f"Wrote {target} ({len(data) / 1000:.0f} kB); bastzoo submissions check {target}")
 
 

@@ -92,7 +92,6 @@ def evaluate(
     """
     from bastzoo.cli.terminal.progress import ConversionProgress, say
     from bastzoo.cli.terminal.results import print_tracks
-    from bastzoo.experiment import Experiment
     from bastzoo.harness.tracks import tests_of
     from bastzoo.models.loading import run_folder
     from bastzoo.plugins import default_registry
@@ -135,7 +134,7 @@ def evaluate(
         cache=cache,
         progress=ConversionProgress().converted,
     )
-    size = tested.preset.data if isinstance(tested, Experiment) else tested.data
+    size = tested.data
     for sentence in _said(workbench, chosen, tested.environment, size):
         say(sentence)
     store = RunStore(path.parent)

@@ -104,10 +104,11 @@ def leaderboard(
             "--format csv, which has all figures."
         )
     form = form or _SUFFIXES.get(out.suffix.lower() if out else "", "md")
-    text, sections, count, faults = _document(folders[0], tracks, form, layout)
+    shown = out is None and form == "md" and columns is None and is_shown()
+    text, sections, count, faults = _document(folders[0], tracks, form, layout, shown)
     for fault in faults:
         say(fault)
-    if out is None and form == "md" and columns is None and is_shown():
+    if shown:
         print_boards(sections)
     elif out is None:
         click.echo(text, nl=False)
@@ -129,8 +130,6 @@ def _write_site(site: Path, folders: Sequence[str]) -> int:
     """Write the pages of all boards; 2 when some record could not be shown, as for a table."""
     from bastzoo.cli.terminal.progress import say
     from bastzoo.errors import RecordError
-    from bastzoo.harness.tracks import question_of
-    from bastzoo.records.store import read_track_records
     from bastzoo.site.pages import write_site
 
     paths = [Path(folder) for folder in folders]
@@ -139,12 +138,7 @@ def _write_site(site: Path, folders: Sequence[str]) -> int:
             raise RecordError(
                 f"There is no folder {str(path)!r}; `bastzoo bench` writes its runs into one."
             )
-    questions: dict[str, str] = {}
-    for path in paths:
-        found, _ = read_track_records(path)
-        for name in {record.track for record in found}:
-            questions[name] = question_of(name, [r for r in found if r.track == name])
-    rows, faults = write_site(site, paths, questions)
+    rows, faults = write_site(site, paths)
     for fault in faults:
         say(fault)
     say(f"Wrote {rows} rows; open {site / 'index.html'}")
@@ -152,16 +146,15 @@ def _write_site(site: Path, folders: Sequence[str]) -> int:
 
 
 def _document(
-    runs: str, tracks: Sequence[str], form: str, layout: ColumnChoice
+    runs: str, tracks: Sequence[str], form: str, layout: ColumnChoice, shown: bool
 ) -> tuple[str, list[Section], int, list[str]]:
-    """The text, what it is made of, from how many records, and a sentence for each that cannot be read.
+    """The text, or what a terminal shows of it; of how many records, and what cannot be read in sentences.
 
     Raises RecordError when there is nothing to make a table of.
     """
     from bastzoo.boards import runs as main_table
     from bastzoo.boards import tracks as track_tables
     from bastzoo.boards.formats import FORMATS
-    from bastzoo.cli.terminal.boards import is_shown
     from bastzoo.cli.terminal.progress import say
     from bastzoo.errors import RecordError
     from bastzoo.harness.tracks import question_of
@@ -177,9 +170,9 @@ def _document(
         finished = [record for record in records if record.status == "finished"]
         if any(record.experiment for record in finished):
             count += len(finished)
-            if form == "md":
+            if form == "md" and not shown:
                 texts.append(main_table.render_leaderboard(finished, layout=layout))
-            if form != "md" or is_shown():
+            else:
                 sections += main_table.sections(finished, layout)
     if tracks:
         on_tracks, more = read_track_records(Path(runs))
@@ -193,9 +186,9 @@ def _document(
                     say(fault)
                 raise RecordError(_nothing(runs, name))
             count += len(found)
-            if form == "md":
+            if form == "md" and not shown:
                 texts.append(track_tables.render_track(found, question_of(name, found)))
-            if form != "md" or is_shown():
+            else:
                 sections += track_tables.sections(found)
     if not texts and not sections:
         for fault in faults:

@@ -278,8 +278,10 @@ def verify(
 
 def _is_committed(name: str) -> bool:
     """Whether this is a record file, or a folder of them."""
+    from bastzoo.records.store import RECORD_FILE
+
     path = Path(name)
-    is_run = (path / "record.json").is_file()
+    is_run = (path / RECORD_FILE).is_file()
     return path.suffix == ".json" or (not is_run and any(path.glob("*.json")))
 
 

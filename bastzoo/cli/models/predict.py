@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bastzoo.cli.options import SOUND_SUFFIXES
+
 if TYPE_CHECKING:
     from bastzoo.models.localizer import Localizer, Prediction
 
-_SOUNDS = (".wav", ".flac", ".ogg", ".oga", ".aif", ".aiff", ".aifc", ".mp3", ".w64", ".rf64")
 _STDIN = "-"
 
 
@@ -122,7 +123,7 @@ def predict(
 def _model_and_files(arguments: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
     """The first argument is a model when it is no sound and something follows."""
     first, rest = arguments[0], arguments[1:]
-    is_sound = first == _STDIN or first.lower().endswith(_SOUNDS)
+    is_sound = first == _STDIN or first.lower().endswith(SOUND_SUFFIXES)
     if rest and not is_sound:
         return first, rest
     if not rest and not is_sound and not Path(first).is_file():

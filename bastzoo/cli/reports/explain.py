@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bastzoo.cli.options import SOUND_SUFFIXES
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from bastzoo.explanation.gradients import Maps
     from bastzoo.models.localizer import Localizer
 
-_SOUNDS = (".wav", ".flac", ".ogg", ".oga", ".aif", ".aiff", ".aifc", ".mp3", ".w64", ".rf64")
 _BANDS = ((0.0, 1500.0), (1500.0, 4000.0), (4000.0, 8001.0))
 
 
@@ -78,8 +79,8 @@ def explain(
     from bastzoo.models.listening.picture import check_picture
 
     check_picture(plot)
-    names = [a for a in arguments if not a.lower().endswith(_SOUNDS)]
-    sounds = [a for a in arguments if a.lower().endswith(_SOUNDS)]
+    names = [a for a in arguments if not a.lower().endswith(SOUND_SUFFIXES)]
+    sounds = [a for a in arguments if a.lower().endswith(SOUND_SUFFIXES)]
     if len(sounds) > 1 or (sounds and clip is not None):
         raise click.UsageError("Give one recording, or --clip N, not both.")
     explained = [
@@ -161,9 +162,7 @@ def _test_clips(localizer: Localizer, clip: int | None, count: int) -> tuple[Ten
     # Half a step in, so that no place of the grid is met again and again.
     few = min(count, len(test))
     spread = [int((place + 0.5) * len(test) / few) for place in range(few)]
-    chosen = (
-        spread if clip is None else [clip, *(one for one in spread if one != clip)][: max(count, 1)]
-    )
+    chosen = spread if clip is None else [clip, *(one for one in spread if one != clip)][:count]
     batch = test.take(torch.tensor(chosen))
     sound = test.sound_ids[int(batch.sounds[0])]
     room = test.rooms[int(batch.rooms[0])]

@@ -94,7 +94,7 @@ def fitted(section: Section, width: int, *, has_blocks: bool = True) -> Iterator
     yield Text(_short(gap.join(cell(headers[i], i) for i in chosen).rstrip(), width), style="bold")
     for number, block in enumerate(blocks):
         if number and block:
-            yield Text(_short("baselines on the same clips", width), style="italic")
+            yield Text(_short("beside them, on the same clips", width), style="italic")
         for line in block:
             drawn = Text(gap.join(cell(line[i], i) for i in chosen))
             if bar and longest:

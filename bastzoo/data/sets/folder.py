@@ -9,7 +9,7 @@ from typing import Any
 
 from bastzoo.data.sets.index import DataIndex
 from bastzoo.errors import DataError, SetupError, unknown_name
-from bastzoo.registry import Component, Registry
+from bastzoo.registry import Registry
 
 _PLACE = "place.json"
 
@@ -26,12 +26,7 @@ def data_home() -> Path:
 
 def find_index(name: str, registry: Registry) -> DataIndex:
     """The index of a data set by name. Raises ComponentError for one that is unknown or malformed."""
-    return build_index(registry.get("dataset", name))
-
-
-def build_index(component: Component) -> DataIndex:
-    """The index that a record's target gives. Raises ComponentError for anything else."""
-    return component.build_as(DataIndex)
+    return registry.get("dataset", name).build_as(DataIndex)
 
 
 def folder_of(index: DataIndex, home: Path | None = None) -> Path:

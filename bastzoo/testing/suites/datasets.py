@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from bastzoo.data.sets.folder import build_index
 from bastzoo.data.sets.index import DataIndex
 from bastzoo.testing.suite import ComponentSuite
 
@@ -18,7 +17,7 @@ class DatasetSuite(ComponentSuite):
 
     def build(self) -> DataIndex:
         """Build the index."""
-        return build_index(self.record)
+        return self.record.build_as(DataIndex)
 
     def test_it_has_its_name_and_members(self) -> None:
         """It has the name of its record, at least one member, and says what they are."""
