@@ -9,7 +9,10 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Value = str | int | float | None
 
@@ -37,7 +40,7 @@ class Section:
 
 def as_csv(sections: Sequence[Section]) -> str:
     """A line for each design and baseline; what a line does not have is empty."""
-    lines = [{**section.facts, **row} for section in sections for row in section.rows]
+    lines = _lines(sections)
     file = io.StringIO()
     writer = csv.DictWriter(
         file, list(dict.fromkeys(name for line in lines for name in line)), lineterminator="\n"
@@ -45,6 +48,17 @@ def as_csv(sections: Sequence[Section]) -> str:
     writer.writeheader()
     writer.writerows(lines)
     return file.getvalue()
+
+
+def as_frame(sections: Sequence[Section]) -> pd.DataFrame:
+    """The lines of `as_csv` as a data frame, in full precision."""
+    import pandas as pd
+
+    return pd.DataFrame(_lines(sections))
+
+
+def _lines(sections: Sequence[Section]) -> list[dict[str, Value]]:
+    return [{**section.facts, **row} for section in sections for row in section.rows]
 
 
 def as_json(sections: Sequence[Section]) -> str:

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from bastzoo.boards.comparison import Comparison, all_seeds, compare, compare_on_track, one_row
+from bastzoo.boards.formats import Section, as_frame
 from bastzoo.boards.rows import ad_of
 from bastzoo.boards.runs import render_leaderboard
+from bastzoo.boards.runs import sections as run_sections
 from bastzoo.boards.tracks import render_track
+from bastzoo.boards.tracks import sections as track_sections
 from bastzoo.errors import RecordError
 from bastzoo.experiment import Combination
 from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
@@ -23,9 +26,28 @@ Question = Callable[[str, Sequence[TrackRecord]], str]
 
 
 class Board(str):
-    """A leaderboard in markdown, which a notebook draws as a table."""
+    """A leaderboard in markdown, which a notebook draws as a table; `.frame()` has its lines as numbers."""
 
-    __slots__ = ()
+    _sections: Sequence[Section]
+
+    @classmethod
+    def of(cls, text: str, sections: Sequence[Section]) -> Board:
+        """A board of its text, and of the sections that the text was made of."""
+        board = cls(text)
+        board._sections = sections
+        return board
+
+    def frame(self) -> pd.DataFrame:
+        """A row for each line of the table (of a track: for each line and case), in full precision.
+
+        With `rank`, and `ad_low` and `ad_high` as the board ranks: over sounds and over trainings.
+
+        >>> import bastzoo as bz
+        >>> board = bz.load_runs("leaderboards/records/quick").leaderboard()
+        >>> board.frame().query("kind == 'model'").nsmallest(1, "ad_mean")["rank"].item()
+        1
+        """
+        return as_frame(self._sections)
 
     def _repr_markdown_(self) -> str:
         return str(self)
@@ -143,11 +165,12 @@ class Runs(Sequence[RunRecord]):
                 raise RecordError(
                     f"No model has a result on the track {track!r} (tracks: {there})."
                 )
-            return Board(render_track(found, self._question(found[0].track, found)))
+            question = self._question(found[0].track, found)
+            return Board.of(render_track(found, question), track_sections(found))
         finished = [record for record in self if record.status == "finished"]
         if not any(record.experiment for record in finished):
             raise RecordError("No run of a model has finished, so there is no table.")
-        return Board(render_leaderboard(finished))
+        return Board.of(render_leaderboard(finished), run_sections(finished))
 
     def find(self, reference: str) -> RunRecord:
         """The run whose name, or key, begins so; the first of several that differ in the seed alone.

@@ -47,6 +47,18 @@ def test_leaderboards_are_those_of_the_command(quick: bz.Runs) -> None:
         quick.leaderboard("snr")
 
 
+def test_a_board_has_its_lines_as_numbers(quick: bz.Runs) -> None:
+    board = quick.leaderboard()
+    frame = board.frame()
+    models = frame[frame["kind"] == "model"]
+    assert len(models) == 54
+    for row in models.itertuples():
+        assert f"{row.ad_mean:.2f}° ({row.ad_low:.2f} to {row.ad_high:.2f})" in board
+    on_track = bz.load_runs(LEADERBOARDS / "records" / "measured-rooms").leaderboard("measured-rooms")
+    means = on_track.frame().groupby(["kind", "model", "loss"])["ad_mean"].mean()
+    assert all(f"{mean:.2f}°" in on_track for mean in means)
+
+
 def test_rows_are_compared_with_all_their_seeds(quick: bz.Runs) -> None:
     found = quick.compare("vanilla-SUB-MIX-SP-RI", "mamba-SUB-MIX-SP-RI")
     records, _ = read_records(LEADERBOARDS / "records" / "quick")
