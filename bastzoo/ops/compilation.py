@@ -4,6 +4,7 @@ numba keeps the code on disk, in `__pycache__` beside the file or, where that fo
 the user's cache folder (or in `NUMBA_CACHE_DIR`). Where none can be written, every process compiles.
 """
 
+import functools
 import hashlib
 import logging
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 
 from numba import njit
 from numba.core import event
+from numba.core.errors import NumbaError
 
 Kernel = Callable[..., None]
 
@@ -29,10 +31,37 @@ def compiled(function: Kernel, signature: Any, what: str) -> Kernel:
     with _compiling, event.install_listener("numba:compile", _Announcement(what)):
         try:
             return njit(signature, cache=True, nogil=True)(function)
-        except RuntimeError as error:
+        except NumbaError:  # of the function, not of the cache
+            raise
+        except Exception as error:  # a damaged file of the cache raises anything
             if "no locator available" not in str(error):  # numba's words for: nowhere to write
-                raise
+                return _anew(function, signature, error)
             return njit(signature, nogil=True)(function)
+
+
+def _anew(function: Kernel, signature: Any, error: Exception) -> Kernel:
+    """The function compiled once more, into the cache where it can be written, else for this process."""
+    kernel = njit(cache=True, nogil=True)(function)
+    where = Path(kernel.stats.cache_path or "")
+    why = f"{type(error).__name__}: {str(error)[:200]}"
+    try:
+        kernel._cache.flush()  # no public way leads to one function's files
+        kernel.compile(signature)
+    except NumbaError:
+        raise
+    except Exception:
+        _say_once(
+            f"numba's cache in {str(where)!r} cannot be used ({why}); this process compiles for itself. "
+            "Make room there, or set NUMBA_CACHE_DIR to another folder."
+        )
+        return njit(signature, nogil=True)(function)
+    _say_once(f"numba's cache in {str(where)!r} was damaged ({why}); it has been written anew.")
+    return kernel  # type: ignore[no-any-return]
+
+
+@functools.cache
+def _say_once(words: str) -> None:
+    log.warning(words)
 
 
 def seal(*modules: ModuleType) -> str:

@@ -25,8 +25,15 @@ class Implementation(Protocol):
         """The gradients of u, delta, A, B, C, D and delta_bias, in the precision of the state."""
 
 
+DIFFERENTIABLE = ("reference", "cuda")
+"""Implementations that are one function, which autograd differentiates."""
+
+
 class Recomputed:
-    """A differentiable function as an implementation: the backward pass runs it once more."""
+    """A differentiable function as an implementation: the backward pass runs it once more.
+
+    Not by autograd, which is off while an operator runs.
+    """
 
     def __init__(self, function: Callable[..., Tensor]) -> None:
         self._function = function
@@ -38,16 +45,15 @@ class Recomputed:
         return y, u.new_zeros(kept, dtype=precision_of(u))
 
     def backward(self, dy: Tensor, states: Tensor, *inputs: Any) -> tuple[Tensor, ...]:
-        """Scan again, with autograd this time."""
+        """Scan again, and back."""
         u, delta, A, B, C, D, delta_bias, delta_softplus = inputs
         precision = precision_of(u)
         tensors = [
             u.new_zeros(u.shape[1]) if t is None else t for t in (u, delta, A, B, C, D, delta_bias)
         ]
-        tensors = [t.detach().to(precision).requires_grad_() for t in tensors]
-        with torch.enable_grad():
-            y = self._function(*tensors, delta_softplus)
-        return torch.autograd.grad(y, tensors, dy.to(precision))
+        tensors = [t.detach().to(precision) for t in tensors]
+        _, pull = torch.func.vjp(lambda *t: self._function(*t, delta_softplus), *tensors)
+        return pull(dy.to(precision))
 
 
 def implementation(name: str) -> Implementation:
@@ -56,6 +62,14 @@ def implementation(name: str) -> Implementation:
     Raises:
         ImportError: what it needs is not installed.
     """
+    if name in DIFFERENTIABLE:
+        return Recomputed(differentiable(name))
     where = "cpu.scan" if name == "cpu" else name
     module: Any = import_module(f"bastzoo.ops.selective_scan.{where}")
-    return Recomputed(module.selective_scan) if name in ("reference", "cuda") else module
+    return module  # type: ignore[no-any-return]
+
+
+def differentiable(name: str) -> Callable[..., Tensor]:
+    """The function of an implementation that is one, imported now."""
+    module: Any = import_module(f"bastzoo.ops.selective_scan.{name}")
+    return module.selective_scan  # type: ignore[no-any-return]

@@ -11,6 +11,7 @@ from bastzoo.ops.selective_scan import (
     availability,
     diagnosis,
     implementation_for,
+    library,
     selective_scan,
 )
 from bastzoo.ops.selective_scan import choice as module
@@ -94,6 +95,24 @@ def test_the_next_best_runs_where_the_best_does_not_work(monkeypatch, caplog):
     assert implementation_for("cuda") == "reference"
     assert "slow loop" in caplog.text
     module._best.cache_clear()
+
+
+@pytest.fixture
+def only_the_reference(monkeypatch):
+    """What a machine has where nothing can be compiled."""
+    monkeypatch.setattr(module, "_tried", lambda name: ScanStatus(name, name == "reference", ""))
+    module._best.cache_clear()
+    module._for_device.cache_clear()
+    yield
+    module._best.cache_clear()
+    module._for_device.cache_clear()
+
+
+def test_the_fall_back_trains_too(only_the_reference, problem, check):
+    scan = problem(2, 3, 5, 4)
+    check(scan, selective_scan, 1e-5)
+    # As a compiled graph calls it: through the operator, while autograd is off.
+    check(scan, lambda *inputs: library.scan(*inputs)[0], 1e-5)
 
 
 def test_a_kernel_with_wrong_numbers_is_found_out(monkeypatch):

@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from bastzoo.ops.selective_scan import reference
+from bastzoo.ops.selective_scan import dispatch, reference, selective_scan
 from bastzoo.ops.selective_scan.implementations import implementation
 
 
@@ -41,6 +41,16 @@ def test_both_passes_go_through_the_public_function(calls, problem, dtype, weigh
     expected = scan.to(torch.float64).answer(reference.selective_scan)
     for found, (name, theirs) in zip(gradients, list(expected.items())[1:], strict=False):
         torch.testing.assert_close(found.double(), theirs, rtol=1e-4, atol=1e-4, msg=name)
+
+
+def test_training_goes_through_the_public_function_once(calls, problem, monkeypatch):
+    """mamba-ssm's own gradient is used: an operator's backward pass would have none."""
+    monkeypatch.setattr(dispatch, "implementation_for", lambda device: "cuda")
+    scan = problem(2, 3, 5, 4)
+    found, expected = scan.answer(selective_scan), scan.answer(reference.selective_scan)
+    assert len(calls) == 1
+    for name, theirs in expected.items():
+        torch.testing.assert_close(found[name], theirs, msg=name)
 
 
 def test_an_empty_batch_never_reaches_the_kernel(calls, problem):
