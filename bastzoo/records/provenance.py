@@ -19,7 +19,7 @@ import torch
 from bastzoo import __version__
 from bastzoo.discovery import BUILT_IN
 from bastzoo.limits.cores import available_cores
-from bastzoo.ops.selective_scan.choice import implementation_for
+from bastzoo.ops.selective_scan.choice import expected_for
 from bastzoo.records.record import Provenance
 from bastzoo.registry import Component
 
@@ -43,7 +43,7 @@ def provenance(
         processor=processor(),
         device=device_name(device),
         threads=torch.get_num_threads(),
-        scan=implementation_for(device.type),
+        scan=expected_for(device.type),
         seconds=seconds,
         peak_memory_mb=peak_memory_mb(device),
     )

@@ -66,16 +66,31 @@ def implementation_for(device_type: str) -> str:
     return forced
 
 
-@functools.cache
+def expected_for(device_type: str) -> str:
+    """The name of what scans, or would scan, tensors on `device_type`: nothing is tried for the answer."""
+    if name := forced_implementation() or _found.get(device_type):
+        return name
+    names = PREFERENCE.get(device_type, ("reference",))
+    return next(name for name in names if installed(name).ok)
+
+
+_found: dict[str, str] = {}
+"""The best implementation for a type of device, once it was tried."""
+
+
 def _best(device_type: str) -> str:
-    for name in PREFERENCE.get(device_type, ("reference",)):
-        found = _tried(name)
-        if found.ok:
-            break
-        log.debug("the %s selective scan is not used: %s", name, found.reason)
-    if name == "reference":
-        log.warning("on %s the selective scan runs as a slow loop: see bastzoo doctor", device_type)
-    return name
+    if device_type not in _found:
+        for name in PREFERENCE.get(device_type, ("reference",)):
+            found = _tried(name)
+            if found.ok:
+                break
+            log.debug("the %s selective scan is not used: %s", name, found.reason)
+        if name == "reference":
+            log.warning(
+                "on %s the selective scan runs as a slow loop: see bastzoo doctor", device_type
+            )
+        _found[device_type] = name
+    return _found[device_type]
 
 
 @functools.cache

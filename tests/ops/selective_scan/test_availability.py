@@ -26,6 +26,16 @@ def test_listing_imports_neither_torch_nor_numba():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
+def test_a_run_that_never_scanned_tries_nothing_to_say_what_would_have(monkeypatch):
+    monkeypatch.setattr(module, "_found", {})
+    monkeypatch.setattr(module, "_tried", None)
+    assert [module.expected_for(device) for device in ("cpu", "mps")] == ["cpu", "reference"]
+    module._found["cpu"] = "reference"
+    assert module.expected_for("cpu") == "reference"
+    monkeypatch.setenv(VARIABLE, "cpu")
+    assert module.expected_for("cpu") == "cpu"
+
+
 def test_every_implementation_is_listed_with_a_reason():
     for listing in (availability(), diagnosis()):
         assert [found.name for found in listing] == list(NAMES)
@@ -91,20 +101,20 @@ def test_the_next_best_runs_where_the_best_does_not_work(monkeypatch, caplog):
     monkeypatch.setattr(
         module, "_tried", lambda name: ScanStatus(name, works.get(name, False), "a reason")
     )
-    module._best.cache_clear()
+    module._found.clear()
     assert implementation_for("cuda") == "reference"
     assert "slow loop" in caplog.text
-    module._best.cache_clear()
+    module._found.clear()
 
 
 @pytest.fixture
 def only_the_reference(monkeypatch):
     """What a machine has where nothing can be compiled."""
     monkeypatch.setattr(module, "_tried", lambda name: ScanStatus(name, name == "reference", ""))
-    module._best.cache_clear()
+    module._found.clear()
     module._for_device.cache_clear()
     yield
-    module._best.cache_clear()
+    module._found.clear()
     module._for_device.cache_clear()
 
 
