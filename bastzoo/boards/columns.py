@@ -5,6 +5,7 @@ A column gives every row a text for people and one or more fields for machines.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -83,14 +84,19 @@ class ColumnChoice:
 
 
 def find_column(name: str) -> Column:
-    """Look a column up, without case. Raises SetupError for an unknown name."""
+    """Look a column up, without case. Raises SetupError for an unknown name.
+
+    `time-to-10` and `macs-to-10`, with any AD in degrees, are columns too.
+    """
     if name.lower() not in COLUMNS:
+        if found := re.fullmatch(r"(time|macs)-to-(\d{1,3}(?:\.\d{1,3})?)", name.lower()):
+            return _to_reach(found[1], found[2])
         for metric in BUILT_IN:
             if (figure := metric.figures.get(name.lower())) is not None:
                 return _metric(
                     name.lower(), *_words_and_form(figure.words, figure.unit, name.lower())
                 )
-        raise SetupError(unknown_name("column", name, [*COLUMNS]))
+        raise SetupError(unknown_name("column", name, [*COLUMNS, "time-to-10", "macs-to-10"]))
     return COLUMNS[name.lower()]
 
 
@@ -158,6 +164,40 @@ def _cost(key: str, header: str, field: str, name: str, show: Callable[[float], 
 
     return Column(
         key, header, lambda row: {field: value(row)}, lambda row: _shown(value(row), show)
+    )
+
+
+def _to_reach(what: str, ad: str) -> Column:
+    """What training cost until a validation's AD was at most so many degrees: seconds, or MACs of clips.
+
+    The mean over the seeds; nothing where one of them never came so far, or did not keep its validations.
+    MACs do not depend on the machine: those of a clip forward (a step costs about three times that), times
+    the clips that were trained on until then.
+    """
+
+    def value(row: Row) -> float | None:
+        spent = []
+        for record in row.records:
+            reached = record.training.reached(float(ad)) if record.training is not None else None
+            if reached is None or record.experiment is None:
+                return None
+            if what == "time":
+                spent.append(reached.seconds)
+            elif record.cost is None:
+                return None
+            else:
+                batch = record.experiment.preset.recipe.batch
+                spent.append(float(record.cost.macs) * reached.step * batch)
+        return mean(spent)
+
+    field = f"{what}_to_{ad.replace('.', '_')}"
+    return Column(
+        f"{what}-to-{ad}",
+        f"{'Time' if what == 'time' else 'MACs'} to {ad}°",
+        lambda row: {f"{field}_s" if what == "time" else field: value(row)},
+        lambda row: _shown(
+            value(row), lambda x: f"{x:.0f} s" if what == "time" else f"{x / 1e12:,.2f} T"
+        ),
     )
 
 

@@ -44,6 +44,7 @@ from bastzoo.records.record import (
     Failure,
     RunRecord,
     Training,
+    Validation,
 )
 from bastzoo.records.store import (
     HISTORY_FILE,
@@ -316,8 +317,11 @@ def evaluation_of(
 
 def _training(result: TrainingResult) -> Training:
     values = asdict(result)
-    del values["history"]
-    return Training(**values)
+    validations = [
+        Validation(step=int(row["step"]), ad=row["validation_ad"], seconds=row["seconds"])
+        for row in values.pop("history")
+    ]
+    return Training(**values, validations=validations)
 
 
 def _failure(error: Exception) -> Failure:

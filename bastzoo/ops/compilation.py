@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from numba import njit
 from numba.core import event
@@ -41,7 +41,7 @@ def compiled(function: Kernel, signature: Any, what: str) -> Kernel:
 
 def _anew(function: Kernel, signature: Any, error: Exception) -> Kernel:
     """The function compiled once more, into the cache where it can be written, else for this process."""
-    kernel = njit(cache=True, nogil=True)(function)
+    kernel: Any = njit(cache=True, nogil=True)(function)
     where = Path(kernel.stats.cache_path or "")
     why = f"{type(error).__name__}: {str(error)[:200]}"
     try:
@@ -56,7 +56,7 @@ def _anew(function: Kernel, signature: Any, error: Exception) -> Kernel:
         )
         return njit(signature, nogil=True)(function)
     _say_once(f"numba's cache in {str(where)!r} was damaged ({why}); it has been written anew.")
-    return kernel  # type: ignore[no-any-return]
+    return cast(Kernel, kernel)
 
 
 @functools.cache

@@ -170,14 +170,30 @@ def _check_range(figures: Figures, names: tuple[str, ...], most: float) -> None:
             raise ValueError(f"{name} is {value:g}, out of 0 to {most:g}")
 
 
+class Validation(_Strict):
+    """The mean AD of the validation clips after so many steps, `seconds` after training began."""
+
+    step: Natural
+    ad: Angle
+    seconds: Amount
+
+
 class Training(_Strict):
-    """How training went; the history of losses lies beside the record, in `history.csv`."""
+    """How training went; the history of losses lies beside the record, in `history.csv`.
+
+    validations: in their order; none in records of before they were kept.
+    """
 
     steps: Natural
     best_step: Natural
     best_validation_ad: Angle
     seconds: Amount
     stopped_early: bool
+    validations: Annotated[list[Validation], Field(max_length=100_000)] = []
+
+    def reached(self, ad: float) -> Validation | None:
+        """The first validation with an AD of at most `ad` degrees; None where there was none."""
+        return next((each for each in self.validations if each.ad <= ad), None)
 
 
 class Cost(_Strict):

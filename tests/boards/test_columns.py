@@ -7,7 +7,7 @@ import pytest
 from bastzoo.boards.columns import COLUMNS, ColumnChoice, find_column
 from bastzoo.boards.runs import render_leaderboard, sections
 from bastzoo.errors import SetupError
-from bastzoo.records.record import RunRecord
+from bastzoo.records.record import RunRecord, Validation
 from tests.records.made import baseline_record, model_record
 
 
@@ -60,6 +60,30 @@ def test_every_column_can_be_shown_and_sorted_by_for_models_with_and_without_cos
     assert all(names == fields[0] and len(names) > 2 for names in fields)
 
 
+def test_what_it_cost_to_get_so_far() -> None:
+    """The first validation that is good enough counts; nothing where one seed never was."""
+
+    def trained(ads: list[float], seed: int) -> RunRecord:
+        record = model_record(seed=seed)
+        assert record.training is not None
+        validations = [Validation(step=i, ad=ad, seconds=7.0 * i) for i, ad in enumerate(ads, 1)]
+        training = record.training.model_copy(update={"validations": validations})
+        return record.model_copy(update={"training": training})
+
+    records = [trained([30.0, 9.5, 12.0, 9.0], 0), trained([30.0, 20.0, 20.0, 10.0], 1)]
+    layout = ColumnChoice.of("time-to-10,MACS-to-9.5", "time-to-10")
+    (section,) = sections(records, layout)
+    assert section.rows[0]["time_to_10_s"] == (14.0 + 28.0) / 2
+    assert section.rows[0]["macs_to_9_5"] is None
+    assert detailed(render_leaderboard(records, layout=layout)) == (
+        ["Time to 10°", "MACs to 9.5°"],
+        [["21 s", "-"]],
+    )
+    batch = records[0].experiment.preset.recipe.batch  # type: ignore[union-attr]
+    (section,) = sections(records[:1], layout)
+    assert section.rows[0]["macs_to_9_5"] == 7_000_000 * 2 * batch
+
+
 def test_no_two_columns_share_a_header_or_a_field() -> None:
     (section,) = sections([model_record()], ColumnChoice.of(",".join(COLUMNS)))
     assert len(set(section.headers)) == len(COLUMNS)
@@ -107,7 +131,7 @@ def test_an_unknown_column_is_a_sentence_that_names_all(
     with pytest.raises(SetupError) as caught:
         ColumnChoice.of(columns, sort)
     assert f"There is no column named {wrong!r}." in str(caught.value)
-    assert f"Known: {', '.join(COLUMNS)}." in str(caught.value)
+    assert f"Known: {', '.join([*COLUMNS, 'time-to-10', 'macs-to-10'])}." in str(caught.value)
 
 
 def test_a_column_is_guessed_from_a_misspelt_name() -> None:

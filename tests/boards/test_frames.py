@@ -54,7 +54,9 @@ def test_a_board_has_its_lines_as_numbers(quick: bz.Runs) -> None:
     assert len(models) == 54
     for row in models.itertuples():
         assert f"{row.ad_mean:.2f}° ({row.ad_low:.2f} to {row.ad_high:.2f})" in board
-    on_track = bz.load_runs(LEADERBOARDS / "records" / "measured-rooms").leaderboard("measured-rooms")
+    on_track = bz.load_runs(LEADERBOARDS / "records" / "measured-rooms").leaderboard(
+        "measured-rooms"
+    )
     means = on_track.frame().groupby(["kind", "model", "loss"])["ad_mean"].mean()
     assert all(f"{mean:.2f}°" in on_track for mean in means)
 

@@ -1,4 +1,4 @@
-"""Machine code is kept between processes, and what a damaged or full cache holds is never the user's fault."""
+"""Machine code is kept between processes; a damaged or full cache of it is never the user's fault."""
 
 from __future__ import annotations
 

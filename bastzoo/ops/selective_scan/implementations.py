@@ -52,7 +52,7 @@ class Recomputed:
             u.new_zeros(u.shape[1]) if t is None else t for t in (u, delta, A, B, C, D, delta_bias)
         ]
         tensors = [t.detach().to(precision) for t in tensors]
-        _, pull = torch.func.vjp(lambda *t: self._function(*t, delta_softplus), *tensors)
+        pull: Any = torch.func.vjp(lambda *t: self._function(*t, delta_softplus), *tensors)[1]
         return pull(dy.to(precision))
 
 
@@ -66,10 +66,10 @@ def implementation(name: str) -> Implementation:
         return Recomputed(differentiable(name))
     where = "cpu.scan" if name == "cpu" else name
     module: Any = import_module(f"bastzoo.ops.selective_scan.{where}")
-    return module  # type: ignore[no-any-return]
+    return module
 
 
 def differentiable(name: str) -> Callable[..., Tensor]:
     """The function of an implementation that is one, imported now."""
     module: Any = import_module(f"bastzoo.ops.selective_scan.{name}")
-    return module.selective_scan  # type: ignore[no-any-return]
+    return module.selective_scan
