@@ -32,8 +32,8 @@ class Backbone(Protocol):
 
     Where an ear needs another encoder than both ears joined (a convolutional network that makes the
     tokens, say), a method `ear_encoder()` makes it, and `embed` may give it anything that has a row an
-    ear. Where the head reads something else than the mean of the fused tokens, a method `pooling()` makes
-    a module from tokens `[B, N, width]` to `[B, width]`, or gives None for the mean.
+    ear. Where the head reads something else than the mean of the fused tokens, a method `pooling(width)`
+    makes a module from tokens `[B, N, width]` to `[B, width]`, or gives None for the mean.
     """
 
     dim: int
@@ -109,7 +109,7 @@ class BinauralLocalizer(nn.Module):
         width = integration.width(backbone.dim)
         self.fusion = backbone.encoder(width)
         make_pool = getattr(backbone, "pooling", None)
-        self.pool: nn.Module | None = make_pool() if make_pool is not None else None
+        self.pool: nn.Module | None = make_pool(width) if make_pool is not None else None
         self.head = head(width)
 
     def forward(self, inputs: Float[Tensor, ...]) -> dict[str, Tensor]:

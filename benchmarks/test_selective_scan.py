@@ -11,8 +11,6 @@ Run with: pytest benchmarks/test_selective_scan.py --benchmark-only
 from __future__ import annotations
 
 import os
-import platform
-import re
 import subprocess
 import sys
 import time
@@ -23,6 +21,7 @@ from typing import Any
 
 import pytest
 import torch
+from reporting import machine, table
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -310,23 +309,6 @@ def report(found: Results) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def machine() -> str:
-    from importlib.metadata import version
-
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numba", "numpy"))
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    model = next((line.split(": ")[1] for line in lines if line.startswith("model name")), "")
-    pressure = Path("/proc/pressure/cpu")
-    waiting = re.search(r"avg300=(\S+)", pressure.read_text()) if pressure.exists() else None
-    busy = f", processes waiting for a core {waiting[1]} % of the time" if waiting else ""
-    return (
-        f"Machine: {model or platform.processor()}, {os.cpu_count()} cores, "
-        f"{torch.get_num_threads()} torch threads{busy}; "
-        f"Python {platform.python_version()}, {packages}."
-    )
-
-
 def times(found: Results, passes: str) -> str:
     rows = []
     for shape, goal in SHAPES.items():
@@ -375,8 +357,3 @@ def rest(found: Results) -> str:
             ["first call, cache full", f"{found['first call', 'warm']:.2f} s", "1 s"],
         ],
     )
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -21,7 +21,7 @@ from bastzoo.errors import DataError
 from bastzoo.explanation.gradients import Maps, check_clips, strength
 from bastzoo.model import BinauralLocalizer
 from bastzoo.zoo.backbones.patches import PatchEmbedding
-from bastzoo.zoo.backbones.pooling import FirstToken, WeightedPatches
+from bastzoo.zoo.backbones.pooling import AttendedFrames, FirstToken, WeightedPatches
 from bastzoo.zoo.backbones.vanilla import Encoder, Vanilla
 from bastzoo.zoo.frontends import Spectrogram
 
@@ -34,6 +34,11 @@ def check_attends(model: BinauralLocalizer) -> None:
         raise DataError(
             f"Rollout follows the attention of `vanilla`; {type(model.backbone).__name__} has none that "
             "reaches from every token to every other. The method gradient works for all."
+        )
+    if isinstance(model.pool, AttendedFrames):
+        raise DataError(
+            "Rollout ends at tokens that are weighed alike in every clip, and the pool `frames` weighs each "
+            "clip's frames anew. The method gradient works for all."
         )
     if type(model.frontend) is not Spectrogram:  # others add rows that are lags
         raise DataError(

@@ -176,7 +176,7 @@ class Mamba(nn.Module):
         of the MLP at width `dim` (it is a whole multiple of the width, in a wider encoder too).
     window: side of a window in tokens (shrunk to a grid that is smaller).
     state: numbers a channel's scan remembers; kernel: taps of the depthwise convolutions.
-    pool: `mean` or `patches` (`bastzoo.zoo.backbones.pooling`).
+    pool: `mean`, `patches` or `frames` (`bastzoo.zoo.backbones.pooling`).
     """
 
     prefix_tokens = 0
@@ -218,9 +218,9 @@ class Mamba(nn.Module):
         """Return one token a patch."""
         return self.dropout(self.patches(x))
 
-    def pooling(self) -> nn.Module | None:
+    def pooling(self, width: int) -> nn.Module | None:
         """Make what turns the fusion encoder's tokens into one vector; None for their mean."""
-        return pooling(self.pool, patches=self.grid[0] * self.grid[1], prefix=self.prefix_tokens)
+        return pooling(self.pool, width=width, grid=self.grid, prefix=self.prefix_tokens)
 
     def encoder(self, width: int) -> nn.Module:
         """Make a new encoder of tokens `[B, H·W, width]`."""

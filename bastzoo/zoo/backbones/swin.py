@@ -61,7 +61,7 @@ class Swin(nn.Module):
     input_shape: channels, frequency bins and frames of one ear.
     dim: width of a token; depth: blocks of every encoder; heads: attention heads; mlp_dim: hidden
         width of the MLP, in the fusion encoder too; window: side of a window in tokens (shrunk to a
-        grid that is smaller). pool: `mean` or `patches` (`bastzoo.zoo.backbones.pooling`).
+        grid that is smaller). pool: `mean`, `patches` or `frames` (`bastzoo.zoo.backbones.pooling`).
     """
 
     prefix_tokens = 0
@@ -96,9 +96,9 @@ class Swin(nn.Module):
         """Return one token a patch."""
         return self.dropout(self.patches(x))
 
-    def pooling(self) -> nn.Module | None:
+    def pooling(self, width: int) -> nn.Module | None:
         """Make what turns the fusion encoder's tokens into one vector; None for their mean."""
-        return pooling(self.pool, patches=self.grid[0] * self.grid[1], prefix=self.prefix_tokens)
+        return pooling(self.pool, width=width, grid=self.grid, prefix=self.prefix_tokens)
 
     def encoder(self, width: int) -> nn.Module:
         """Make a new encoder of tokens `[B, H·W, width]`."""

@@ -58,7 +58,8 @@ class Vanilla(nn.Module):
     input_shape: channels, frequency bins and frames of one ear.
     dim: width of a token; depth: blocks of every encoder; heads, dim_head: attention heads and the
         width of each; mlp_dim: hidden width of the MLP, in the fusion encoder too.
-    pool: how tokens become one vector, `mean`, `cls` or `patches` (`bastzoo.zoo.backbones.pooling`).
+    pool: how tokens become one vector, `mean`, `cls`, `patches` or `frames`
+        (`bastzoo.zoo.backbones.pooling`).
     """
 
     prefix_tokens = 1
@@ -100,9 +101,9 @@ class Vanilla(nn.Module):
         tokens = torch.cat([self.class_token.expand(x.shape[0], -1, -1), patches], dim=1)
         return self.dropout(tokens + self.positions)
 
-    def pooling(self) -> nn.Module | None:
+    def pooling(self, width: int) -> nn.Module | None:
         """Make what turns the fusion encoder's tokens into one vector; None for their mean."""
-        return pooling(self.pool, patches=self.grid[0] * self.grid[1], prefix=self.prefix_tokens)
+        return pooling(self.pool, width=width, grid=self.grid, prefix=self.prefix_tokens)
 
     def encoder(self, width: int) -> nn.Module:
         """Make a new encoder of tokens `[B, N, width]`."""

@@ -1,0 +1,32 @@
+"""What the written benchmarks share: the machine in words, and tables in markdown."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+
+def machine() -> str:
+    """Processor, cores, threads, how busy it was, and versions."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numba", "numpy"))
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    model = next((line.split(": ")[1] for line in lines if line.startswith("model name")), "")
+    pressure = Path("/proc/pressure/cpu")
+    waiting = re.search(r"avg300=(\S+)", pressure.read_text()) if pressure.exists() else None
+    busy = f", processes waiting for a core {waiting[1]} % of the time" if waiting else ""
+    return (
+        f"Machine: {model or platform.processor()}, {os.cpu_count()} cores, "
+        f"{torch.get_num_threads()} torch threads{busy}; "
+        f"Python {platform.python_version()}, {packages}."
+    )
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
