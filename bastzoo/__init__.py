@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bastzoo import plots as plot
+    from bastzoo.answers.asking import score
     from bastzoo.api import (
         bench,
         components,
@@ -59,6 +60,7 @@ __all__ = [
     "plot",
     "plugin_report",
     "render",
+    "score",
 ]
 
 _HOME = {
@@ -87,6 +89,7 @@ _HOME = {
     "plot": "bastzoo.plots",
     "plugin_report": "bastzoo.plugins",
     "render": "bastzoo.api",
+    "score": "bastzoo.answers.asking",
 }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import bastzoo as bz
 from bastzoo.cli import cli
 from tests.cli.command import bastzoo
 
@@ -68,6 +69,17 @@ def test_the_first_python_of_the_readme_runs(
     scope: dict[str, np.ndarray] = {}
     exec(compile(code, "README.md", "exec"), scope)
     assert np.median(scope["azimuth"]) > 30
+
+
+def test_a_network_of_ones_own_is_tested_as_the_readme_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"^```python\n(import torch\n.*?)^```", README, re.DOTALL | re.MULTILINE)
+    assert len([line for line in code.splitlines() if line]) <= 10
+    exec(code, {})
+    assert "ad_mean" in capsys.readouterr().out
+    assert [run.method for run in bz.load_runs("runs")] == ["My net (scored from answers)"]
 
 
 def test_the_table_of_the_papers_grid_is_that_of_the_leaderboard() -> None:

@@ -13,10 +13,11 @@ import torch
 from bastzoo.data.rendering.clips import RenderedClips
 from bastzoo.data.rendering.scenes import SceneClips
 from bastzoo.errors import CombinationError, DataError
-from bastzoo.harness.tracks import Case, Track
+from bastzoo.harness.tracks import Case, Track, find_track
 from bastzoo.harness.workbench import Workbench
 from bastzoo.harness.workbench.session import usual_frontend
-from bastzoo.presets import DataSize
+from bastzoo.plugins import default_registry
+from bastzoo.presets import DataSize, load_preset
 
 _AT_ONCE = 4096
 
@@ -70,6 +71,30 @@ class Question:
             [part.targets["class"] for part in parts],
         )
         return Truth(*(torch.cat(each).cpu().numpy() for each in columns))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A track, and what its clips are made of."""
+
+    track: Track
+    questions: list[Question]
+    size: DataSize
+    workbench: Workbench
+
+    @property
+    def clips(self) -> int:
+        """How many clips there are in all cases."""
+        return sum(len(question.clips) for question in self.questions)
+
+
+def asked(track: str, *, preset: str, environment: str) -> Asked:
+    """The clips of a track. Raises BastzooErrors for an unknown track, and for data that is not there."""
+    registry = default_registry()
+    found, size = find_track(track, registry), load_preset(preset).data
+    workbench = Workbench(registry, device="cpu", precision="no")
+    questions = questions_of(found, workbench=workbench, environment=environment, size=size)
+    return Asked(found, questions, size, workbench)
 
 
 def questions_of(

@@ -166,12 +166,20 @@ def _check_clips(path: Path, rows: Rows, questions: Sequence[Question], track: T
 
 def _check_angles(path: Path, rows: Rows) -> None:
     """Refuse numbers that are not bastzoo's degrees: radians, 0 to 360, or none at all."""
-    what = f"The answers {str(path)!r}"
     azimuths = [
         value
         for row in rows.values()
         if (value := _number(path, row, "azimuth_deg", None)) is not None
     ]
+    check_form(f"The answers {str(path)!r}", azimuths)
+    for row in rows.values():
+        _number(path, row, "azimuth_deg", (-180.0, 180.0))
+        _number(path, row, "elevation_deg", (-90.0, 90.0))
+        _number(path, row, "confidence", (0.0, 1.0))
+
+
+def check_form(what: str, azimuths: Sequence[float]) -> None:
+    """Raise DataError for azimuths that are plainly no degrees of -180 to 180: radians, 0 to 360, or none."""
     if not azimuths:
         raise DataError(f"{what} have no azimuth at all.")
     low, high = min(azimuths), max(azimuths)
@@ -187,10 +195,6 @@ def _check_angles(path: Path, rows: Rows) -> None:
             "180, 0 in front and +90 on the left; take 360 off what is above 180 (and turn the sign round, "
             "if yours count clockwise)."
         )
-    for row in rows.values():
-        _number(path, row, "azimuth_deg", (-180.0, 180.0))
-        _number(path, row, "elevation_deg", (-90.0, 90.0))
-        _number(path, row, "confidence", (0.0, 1.0))
 
 
 def _number(

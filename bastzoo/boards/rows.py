@@ -17,6 +17,7 @@ from bastzoo.boards.statistics import (
     Standing,
     mean_interval,
     mean_over_clips,
+    standing_beside,
     standings,
 )
 from bastzoo.boards.tables import MARK, labels, papers_order
@@ -225,6 +226,22 @@ def with_intervals(rows: Sequence[Row]) -> list[Row]:
     same_sounds([(r.key, _evaluation(r)) for row in rows for r in row.records])
     # What is not trained has no variance of trainings to borrow.
     return [replace(row, interval=mean_interval(row.means, row.counts).of_angles()) for row in rows]
+
+
+def beside(models: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+    """Baselines as they are, and answers with their rank among the models, whose ranks they leave alone."""
+    if not models:
+        return list(rows)
+    others = [row.means for row in models]
+    found = []
+    for row in rows:
+        if row.first.kind == "answers":
+            same_sounds(
+                [(r.key, _evaluation(r)) for each in (models[0], row) for r in each.records]
+            )
+            row = replace(row, standing=standing_beside(row.means, others, row.counts))
+        found.append(row)
+    return found
 
 
 def to_mark(records: Iterable[Record], keys: Collection[str]) -> frozenset[str]:

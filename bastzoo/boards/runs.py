@@ -16,6 +16,7 @@ from bastzoo.boards.published import published_runs, section_of_runs
 from bastzoo.boards.rows import (
     Row,
     Seeds,
+    beside,
     grouped,
     ranked,
     to_mark,
@@ -138,10 +139,11 @@ def parts_of(records: Iterable[RunRecord]) -> list[RunPart]:
     parts = []
     for group in grouped(finished, _heard):
         baselines = sorted(_noted(group.baselines), key=lambda row: -row.figure)
+        models = ranked(_noted(group.models))
         parts.append(
             RunPart(
-                models=ranked(_noted(group.models)),
-                baselines=with_intervals(baselines),
+                models=models,
+                baselines=beside(models, with_intervals(baselines)),
                 stale=[(Row(seeds), why) for seeds, why in group.stale],
                 shown=group.shown,
             )
@@ -253,11 +255,16 @@ def _stale(part: RunPart) -> list[str]:
 
 
 def _baselines(baselines: Sequence[Row], columns: Sequence[Column]) -> str:
-    table = [[row.labels[0], *(column.text(row) for column in columns)] for row in baselines]
+    table = [[_method(row), *(column.text(row) for column in columns)] for row in baselines]
     return markdown(
         [*table, [_BY_DEFINITION, *map(_by_definition, columns)]],
         ["Method", *(column.header for column in columns)],
     )
+
+
+def _method(row: Row) -> str:
+    """The name of a baseline; of answers, with their rank among the models."""
+    return row.labels[0] + (f", rank {row.standing.words}" if row.standing else "")
 
 
 def _by_definition(column: Column) -> str:

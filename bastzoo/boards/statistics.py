@@ -222,6 +222,11 @@ def standings(rows: Sequence[Means], counts: Counts, *, level: float = LEVEL) ->
     ]
 
 
+def standing_beside(row: Means, rows: Sequence[Means], counts: Counts) -> Standing:
+    """Rank and interval of a row among others whose ranks it does not change."""
+    return standings([*rows, row], counts)[-1]
+
+
 def _significantly_better(rows: Sequence[_Row], sounds: int, alpha: float) -> np.ndarray:
     """`[m, m]`: whether the first row is significantly better than the second."""
     count = len(rows)

@@ -105,7 +105,8 @@ def answers_words(rows: Iterable[Any]) -> list[str]:
         return []
     return [
         "Rows *scored from answers* are of methods that ran elsewhere (`bastzoo score`): bastzoo made the "
-        "clips and the figures, and knows nothing of how the answers came about. They have no rank."
+        "clips and the figures, and knows nothing of how the answers came about. Their rank counts the "
+        "models that are significantly better, and changes no model's."
     ]
 
 

@@ -14,6 +14,7 @@ from bastzoo.boards.statistics import (
     mean_interval,
     mean_intervals,
     ranks_in_words,
+    standing_beside,
     standings,
 )
 from bastzoo.boards.tables import MARK, labels
@@ -134,6 +135,7 @@ def parts_of(records: Iterable[TrackRecord]) -> list[TrackPart]:
     for group in grouped(records, _clips):
         models = _ranked(_noted(group.models))
         baselines = sorted(_noted(group.baselines), key=lambda row: -row.figure)
+        baselines = [_beside(models, row) for row in baselines]
         rows = _with_intervals([*models, *baselines])
         parts.append(
             TrackPart(
@@ -176,6 +178,16 @@ def _ranked(rows: Sequence[TrackRow]) -> list[TrackRow]:
     found = standings([row.over_cases for row in rows], counts)
     ranked = [replace(row, standing=place) for row, place in zip(rows, found, strict=True)]
     return sorted(ranked, key=lambda row: (row.figure, row.labels))
+
+
+def _beside(models: Sequence[TrackRow], row: TrackRow) -> TrackRow:
+    """A row of answers with its rank among the models; a baseline as it is."""
+    if row.first.kind != "answers" or not models:
+        return row
+    _check([*models, row])
+    counts = np.ones(row.over_cases.shape[-1], dtype=np.int64)
+    others = [each.over_cases for each in models]
+    return replace(row, standing=standing_beside(row.over_cases, others, counts))
 
 
 def _with_intervals(rows: Sequence[TrackRow]) -> list[TrackRow]:

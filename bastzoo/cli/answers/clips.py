@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bastzoo.cli.answers.options import asked, asked_options
+from bastzoo.cli.answers.options import asked_options
 
 
 @click.command()
@@ -23,6 +23,7 @@ def clips(track: str, out: Path, preset: str, environment: str) -> None:
     Example: bastzoo clips RI --out clips-of-ri
     """
     from bastzoo.answers.clips import write_clips
+    from bastzoo.answers.questions import asked
     from bastzoo.cli.terminal.progress import say
 
     found = asked(track, preset=preset, environment=environment)

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bastzoo.cli.answers.options import asked, asked_options
+from bastzoo.cli.answers.options import asked_options
 from bastzoo.cli.options import as_json
 
 if TYPE_CHECKING:
+    from bastzoo.answers.questions import Asked
+    from bastzoo.engine.evaluation import Answers
     from bastzoo.records.record import Evaluation
 
 
 @click.command()
-@click.argument("answers", metavar="ANSWERS.csv", type=click.Path(path_type=Path))
+@click.argument("answers", metavar="ANSWERS.csv|FILE.py:FUNCTION")
 @click.option("--track", required=True, metavar="NAME", help="What was answered: bastzoo clips.")
 @click.option("--name", required=True, metavar="NAME", help="What tables call the method.")
 @click.option(
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 @asked_options
 @as_json
 def score(
-    answers: Path,
+    answers: str,
     track: str,
     name: str,
     out: str,
@@ -33,14 +35,24 @@ def score(
     environment: str,
     json_: bool,
 ) -> None:
-    """Score answers to the clips of a track (bastzoo clips), whoever or whatever gave them.
+    """Score answers to the clips of a track, whoever or whatever gave them: a file, or a function.
 
     ANSWERS.csv has the columns clip, azimuth_deg (-180 to 180, 0 in front, +90 left) and, if there are
     any, elevation_deg, class, confidence (0 to 1). An empty azimuth is no answer: 90 degrees off. All is
-    scored, or nothing. The record stands in the tables of bastzoo leaderboard, marked.
+    scored, or nothing. bastzoo clips writes the clips.
 
-    Example: bastzoo score answers.csv --track RI --name "My method"
+    FILE.py:FUNCTION (or MODULE:FUNCTION) is a finished localizer of your own, trained anywhere: it is given
+    clips [n, 2, 8000] (a float32 tensor, 16 kHz, the left ear first) and returns n azimuths in degrees, or
+    directions [n, 3].
+
+    The record stands in the tables of bastzoo leaderboard, marked.
+
+    \b
+    Examples:
+      bastzoo score answers.csv --track RI --name "My method"
+      bastzoo score mine.py:localize --track measured-rooms --name "My net"
     """
+    from bastzoo.answers.questions import asked
     from bastzoo.cli.terminal.progress import say
     from bastzoo.cli.terminal.results import print_run, print_tracks
     from bastzoo.records.store import RunStore
@@ -50,10 +62,14 @@ def score(
     store = RunStore(out)
     store.prepare()
 
+    from bastzoo.answers.asking import is_reference
     from bastzoo.answers.scoring import keep, scored
     from bastzoo.answers.table import read_answers
 
-    given = read_answers(answers, found.questions, found.track)
+    if is_reference(answers):
+        given = _asked(answers, found)
+    else:
+        given = read_answers(Path(answers), found.questions, found.track)
     run, on_track = scored(
         given,
         found.questions,
@@ -76,6 +92,21 @@ def score(
     if not json_:
         for case in on_track.cases:
             click.echo(_interval(case.label, case.evaluation))
+
+
+def _asked(reference: str, found: Asked) -> list[Answers]:
+    """What the function of this name answers; what it raises is told in a sentence."""
+    from bastzoo.answers.asking import ask, failed, find_method
+    from bastzoo.cli.terminal.progress import CountProgress
+    from bastzoo.errors import BastzooError
+
+    method = find_method(reference)
+    try:
+        return ask(method, found.questions, progress=CountProgress("Asked", "clips"))
+    except BastzooError:
+        raise
+    except Exception as error:  # a stranger's code raises anything
+        raise failed(reference, error) from error
 
 
 def _interval(label: str, evaluation: Evaluation) -> str:
