@@ -108,7 +108,9 @@ def test_rm_removes_what_is_named_or_chosen_and_asks_first(folder: Path) -> None
     completed("runs", "rm", "swin-SUB", cwd=folder, code=1)  # two runs fit
     run = the_run(folder, "swin-SUB")
     assert "would be removed" in completed("runs", "rm", run.name, "--dry-run", cwd=folder).stdout
-    completed("runs", "rm", run.name, cwd=folder, code=130)  # nobody answers the question
+    unanswered = completed("runs", "rm", run.name, cwd=folder, code=1)
+    assert "Nothing was removed" in unanswered.stderr
+    assert "--yes" in unanswered.stderr
     assert run.is_dir()
     completed("runs", "rm", run.name, "--yes", cwd=folder)
     assert not run.exists()

@@ -168,7 +168,10 @@ def bench(
     rows = run.jobs(rerun)
     titles = {row.key: _title(row, rows) for row in rows}
     runner = where.build(jobs=jobs, address=address)
-    with Stopping() as stopping, GridDisplay(titles) as display:
+    steps = {
+        row.key: row.experiment.preset.recipe.steps for row in rows if row.experiment is not None
+    }
+    with Stopping() as stopping, GridDisplay(titles, steps=steps) as display:
         try:
             for outcome in run.perform(
                 rows, runner, settings, stopping=stopping, watch=display.watch
@@ -204,7 +207,7 @@ def _show(outcome: Outcome, display: GridDisplay) -> None:
     done = outcome.status == "done"
     failed = record.status == "failed"
     line = f"{'done before, ' if done else ''}{_words(record)}"
-    display.ended(outcome.key, line, failed=failed, worked=not done)
+    display.ended(outcome.key, line, failed=failed)
     title = display.titles[outcome.key]
     for found in outcome.on_tracks:
         errors = ", ".join(

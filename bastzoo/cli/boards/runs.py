@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 
 from bastzoo.cli.answers.runs_answers import answers
 from bastzoo.cli.options import Command, as_json
-from bastzoo.errors import tellable
+from bastzoo.errors import SetupError, tellable
 
 if TYPE_CHECKING:
     from bastzoo.records.listing import Listed
@@ -184,7 +185,13 @@ def rm(run: tuple[str, ...], out: str, yes: bool, dry_run: bool, **chosen: tuple
         click.echo(f"{count} would be removed from {out}.")
         return
     if not yes:
-        click.confirm(f"Remove {count} from {out}, with weights and predictions?", abort=True)
+        if not sys.stdin.isatty():
+            raise SetupError(
+                f"Nothing was removed from {out}: there is no terminal to ask on; give --yes."
+            )
+        if not click.confirm(f"Remove {count} from {out}, with weights and predictions?"):
+            click.echo("Nothing was removed.")
+            return
     claims, removed = Claims(store.folder), 0
     for one in found:
         with in_sentences(store.folder):
@@ -303,7 +310,7 @@ def _chosen(
     store: RunStore, names: Sequence[str], chosen: dict[str, tuple[str, ...]], what: str
 ) -> list[Listed]:
     """The runs that are named or chosen. Raises SetupError when the command says neither."""
-    from bastzoo.errors import RecordError, SetupError
+    from bastzoo.errors import RecordError
 
     if not names and not any(chosen.values()):
         raise SetupError(

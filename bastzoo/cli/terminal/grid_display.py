@@ -19,19 +19,33 @@ if TYPE_CHECKING:
     from bastzoo.harness.jobs import Progress
 
 
+_ENOUGH = 50
+"""Steps of training that say something of the pace."""
+
+
 class GridDisplay:
     """Draws all jobs of a grid, whatever executor runs them; plain lines where there is no terminal.
 
-    titles: of the jobs, by key. Everything goes to standard error.
+    titles: of the jobs, by key. steps: of the trainings among them, by key: what the time left follows
+    from, since a baseline takes next to none. Everything goes to standard error.
     """
 
-    def __init__(self, titles: Mapping[str, str], console: Console | None = None) -> None:
+    def __init__(
+        self,
+        titles: Mapping[str, str],
+        console: Console | None = None,
+        *,
+        steps: Mapping[str, int] | None = None,
+    ) -> None:
         self.titles = titles
         self.console = console or standard_error()
         self._running: dict[str, Progress] = {}
-        self._done = self._failed = self._trained = 0
-        self._started = time.monotonic()
+        self._done = self._failed = 0
         self._live: Live | None = None
+        self._to_train = dict(steps or {})
+        self._reached: dict[str, tuple[int, int]] = {}
+        self._started: float | None = None
+        self._has_estimated = False
 
     def __enter__(self) -> GridDisplay:
         if self.console.is_terminal:
@@ -58,6 +72,11 @@ class GridDisplay:
         """Show how far a job is; a validation is a line where there is no terminal."""
         before = self._running.get(key)
         self._running[key] = progress
+        if progress.step:
+            first, _ = self._reached.get(key, (progress.step, 0))  # one that goes on began before
+            self._reached[key] = first, progress.step
+            self._started = self._started or time.monotonic()
+            self._estimate()
         if progress.waits and (before is None or not before.waits):
             self.say(f"{self.titles.get(key, key)}: {progress.doing}")
         validated = progress.ad is not None and (before is None or before.ad != progress.ad)
@@ -68,12 +87,12 @@ class GridDisplay:
                 f"validation AD {progress.ad:.2f}°{best}"
             )
 
-    def ended(self, key: str, line: str, *, failed: bool = False, worked: bool = True) -> None:
-        """Say what came of a job. worked: whether it took time now, and was not done before."""
+    def ended(self, key: str, line: str, *, failed: bool = False) -> None:
+        """Say what came of a job."""
         self._running.pop(key, None)
+        self._to_train.pop(key, None)
         self._done += 1
         self._failed += failed
-        self._trained += worked
         self.say(f"{self.titles.get(key, key)}: {line}")
 
     def say(self, text: str) -> None:
@@ -97,11 +116,28 @@ class GridDisplay:
         if self._failed:
             words.append(f"{self._failed} failed")
         words.append(f"{len(self._running)} running")
-        if self._trained and self._done < total:
-            passed = time.monotonic() - self._started
-            left = passed / self._trained * (total - self._done)
+        if (left := self.seconds_left()) is not None:
             words.append(f"about {_duration(left)} left")
         return ", ".join(words)
+
+    def seconds_left(self) -> float | None:
+        """How long the trainings that are left will take at the pace so far; None before there is one."""
+        done = sum(last - first for first, last in self._reached.values())
+        to_do = sum(
+            steps - self._reached.get(key, (0, 0))[1] for key, steps in self._to_train.items()
+        )
+        if self._started is None or done < _ENOUGH or to_do <= 0:
+            return None
+        return (time.monotonic() - self._started) / done * to_do
+
+    def _estimate(self) -> None:
+        """A line, once, where there is no terminal to show it all the time."""
+        if self._has_estimated or self.console.is_terminal or len(self._to_train) < 2:
+            return
+        if (left := self.seconds_left()) is None:
+            return
+        self._has_estimated = True
+        self.say(f"{len(self._to_train)} runs to train, about {_duration(left)} left at this pace.")
 
 
 def _how_far(now: Progress) -> str:

@@ -14,8 +14,8 @@ from bastzoo.harness.workbench.session import input_shape
 from bastzoo.model import BinauralLocalizer, parameter_count
 from bastzoo.records.store import RunStore
 
-# Clips of a first, cautious step; and seconds above which a whole batch is not tried.
-_FEW = 8
+# Clips of a first, cautious step; and seconds of a whole one above which nothing more is tried.
+_FEW = 2
 _LONG_STEP = 2.0
 
 
@@ -40,7 +40,7 @@ def plan(
 
     The estimate times forward and backward passes of every distinct architecture; rendering, the
     optimizer, validation and the test come on top, some tenths of it. Where a whole batch would take
-    seconds, a small one is timed and scaled up.
+    seconds, one step of two clips is timed and scaled up: nobody waits minutes to hear of months.
     """
     timed: dict[tuple[str, ...], tuple[int, float]] = {}
     rows = []
@@ -70,8 +70,9 @@ def _time_architecture(experiment: Experiment, workbench: Workbench) -> tuple[in
     model = workbench.session.build(experiment).to(workbench.session.device).train()
     shape = input_shape(experiment)
     few = min(_FEW, recipe.batch)
-    _time_step(model, (few, *shape), workbench)  # the first one also compiles
     a_step = _time_step(model, (few, *shape), workbench) * recipe.batch / few
+    if a_step < _LONG_STEP * recipe.batch / few:  # the first one also compiles, and takes memory
+        a_step = min(a_step, _time_step(model, (few, *shape), workbench) * recipe.batch / few)
     if a_step < _LONG_STEP:
         whole = (recipe.batch, *shape)
         a_step = min(_time_step(model, whole, workbench) for _ in range(2))
