@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bastzoo.boards.rows import Row, mean
-from bastzoo.boards.tables import degrees, percent
+from bastzoo.boards.tables import BUSY, degrees, percent
 from bastzoo.errors import SetupError, unknown_name
 from bastzoo.experiment import Combination
 from bastzoo.metrics.catalogue import BUILT_IN
@@ -155,16 +155,25 @@ def _words(key: str, header: str, value: Callable[[Row], str | None]) -> Column:
 
 
 def _cost(key: str, header: str, field: str, name: str, show: Callable[[float], str]) -> Column:
-    """A figure of `Cost`, the mean over the seeds, which differ in what the clock measured only."""
-
-    def value(row: Row) -> float | int | None:
-        found = [getattr(record.cost, name) for record in row.records if record.cost is not None]
-        alike = found and all(each == found[0] for each in found)
-        return found[0] if alike else mean(found)
-
     return Column(
-        key, header, lambda row: {field: value(row)}, lambda row: _shown(value(row), show)
+        key,
+        header,
+        lambda row: {field: _cost_of(row, name)},
+        lambda row: _shown(_cost_of(row, name), show),
     )
+
+
+def _cost_of(row: Row, name: str) -> float | int | None:
+    """A figure of `Cost`, the mean over the seeds, which differ in what the clock measured only."""
+    found = [getattr(record.cost, name) for record in row.records if record.cost is not None]
+    alike = found and all(each == found[0] for each in found)
+    return found[0] if alike else mean(found)
+
+
+def _was_busy(row: Row) -> bool | None:
+    """Whether the machine did other work while a latency was measured; None where nobody knows."""
+    told = [record.cost.busy for record in row.records if record.cost is not None]
+    return None if not told or None in told else any(told)
 
 
 def _to_reach(what: str, ad: str) -> Column:
@@ -275,7 +284,15 @@ _ALL = (
     _metric("radius", "50 % radius", "radius_50", degrees),
     _cost("parameters", "Parameters", "parameters", "parameters", lambda n: f"{n / 1e3:,.0f} k"),
     _cost("macs", "MACs", "macs", "macs", lambda n: f"{n / 1e6:,.1f} M"),
-    _cost("latency", "Latency", "latency_ms", "latency_p50_ms", lambda ms: f"{ms:.1f} ms"),
+    Column(
+        "latency",
+        "Latency",
+        lambda row: {"latency_ms": _cost_of(row, "latency_p50_ms"), "latency_busy": _was_busy(row)},
+        lambda row: (
+            _shown(_cost_of(row, "latency_p50_ms"), lambda ms: f"{ms:.1f} ms")
+            + BUSY * bool(_was_busy(row))
+        ),
+    ),
     Column(
         "trained",
         "Trained",

@@ -30,9 +30,13 @@ MARK = " ←"
 
 MARKED = "Rows with ← are those of this command."
 
+BUSY = " (busy)"
+"""Stands after a latency that was measured while the machine did other work."""
+
 # What a reader has to know about a column of costs, by the column's key.
 _EXPLAINED = {
     "latency": "Latency is one clip at batch 1, frontend included (median of 100).",
+    "busy": "A busy machine did other work meanwhile: that latency says little.",
     "macs": "MACs count matrix products, convolutions, attention and the selective scan.",
     "trained": "The training time is the wall time of a run without its test.",
 }
@@ -130,7 +134,8 @@ def again(
 
     columns: keys of the columns that the table has; those of costs need a word of explanation.
     """
-    explained = [words for key, words in _EXPLAINED.items() if key in columns]
+    shown = {*columns, "busy"} if "latency" in columns and _were_busy(records) else columns
+    explained = [words for key, words in _EXPLAINED.items() if key in shown]
     return [
         "## How to make this table again",
         "",
@@ -141,6 +146,11 @@ def again(
         *sorted(f"- {marked(_origin_words(origin))}" for origin in origins(records)),
         "",
     ]
+
+
+def _were_busy(records: Iterable[RunRecord | TrackRecord]) -> bool:
+    costs = [record.cost for record in records if isinstance(record, RunRecord)]
+    return any(cost.busy for cost in costs if cost is not None)
 
 
 def commands(records: Iterable[RunRecord | TrackRecord]) -> list[str]:

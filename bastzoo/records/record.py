@@ -197,13 +197,18 @@ class Training(_Strict):
 
 
 class Cost(_Strict):
-    """What a clip costs, measured at batch 1 with the frontend; see `engine.evaluation.cost`."""
+    """What a clip costs, measured at batch 1 with the frontend; see `engine.evaluation.cost`.
+
+    busy: whether the machine did other work meanwhile, so that the latency says little; None in records of
+    before that was asked.
+    """
 
     parameters: Natural
     macs: Annotated[int, Field(ge=0, le=10**18)]
     latency_p50_ms: Amount
     latency_p95_ms: Amount
     real_time_factor: Amount
+    busy: bool | None = None
 
 
 class Provenance(_Strict):

@@ -84,11 +84,25 @@ def test_what_it_cost_to_get_so_far() -> None:
     assert section.rows[0]["macs_to_9_5"] == 7_000_000 * 2 * batch
 
 
+def test_a_latency_of_a_busy_machine_is_marked_and_explained() -> None:
+    quiet, busy = model_record(), model_record(seed=1)
+    assert busy.cost is not None
+    busy = busy.model_copy(update={"cost": busy.cost.model_copy(update={"busy": True})})
+    for records, mark in (([quiet], ""), ([busy], " (busy)"), ([quiet, busy], " (busy)")):
+        records = [
+            r.model_copy(update={"cost": r.cost.model_copy(update={"busy": bool(r.cost.busy)})})  # type: ignore[union-attr]
+            for r in records
+        ]
+        text = render_leaderboard(records, layout=ColumnChoice.of("latency"))
+        assert detailed(text)[1] == [[f"4.0 ms{mark}"]]
+        assert ("did other work meanwhile" in " ".join(text.split())) is bool(mark)
+
+
 def test_no_two_columns_share_a_header_or_a_field() -> None:
     (section,) = sections([model_record()], ColumnChoice.of(",".join(COLUMNS)))
     assert len(set(section.headers)) == len(COLUMNS)
     # `ad` gives its interval too; `kind` and `stale` are the row's.
-    assert len(section.rows[0]) == len(COLUMNS) + 2 + 2
+    assert len(section.rows[0]) == len(COLUMNS) + 2 + 3
 
 
 def test_sorting_moves_rows_and_not_ranks_and_what_is_unknown_comes_last() -> None:

@@ -102,4 +102,5 @@ def test_the_cost_counts_the_multiplications_of_a_linear_layer() -> None:
     assert spent["macs"] == 32_000
     assert spent["parameters"] == 32_002
     assert 0 < spent["latency_p50_ms"] <= spent["latency_p95_ms"]
+    assert spent["busy"] in (True, False)
     assert spent["real_time_factor"] == pytest.approx(spent["latency_p50_ms"] / 500)

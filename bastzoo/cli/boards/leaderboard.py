@@ -74,8 +74,9 @@ def leaderboard(
 
     Columns: rank, model, loss, integration, ad, seeds, seed-sd, median, p90, mse, acc5, acc10, acc20,
     lateral, front-back, left-right, folded-ad, hemifield-gap, elevation, calibration, radius,
-    parameters, macs, latency, trained, environment, head, frontend, sharing, backbone, key. All but
-    latency and trained are the same in every repetition of the same experiments.
+    parameters, macs, latency, trained, environment, head, frontend, sharing, backbone, key. And
+    time-to-10, macs-to-10, with any AD. All but latency, trained and time-to-10 are the same in every
+    repetition of the same experiments.
     """
     from bastzoo.boards.columns import ColumnChoice
     from bastzoo.cli.terminal.boards import is_shown, print_boards
