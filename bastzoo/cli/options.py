@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bastzoo.cli.names import Named
+
 if TYPE_CHECKING:
     from bastzoo.conditions import Condition
     from bastzoo.experiment import Tasks
@@ -69,6 +71,7 @@ def where_and_how(command: Command) -> Command:
             "--preset",
             default="quick",
             show_default=True,
+            type=Named("preset"),
             metavar="NAME|FILE",
             help="Sizes and recipe: quick, standard, paper, or a TOML file.",
         ),
@@ -203,36 +206,63 @@ def check_tasks(tasks: Tasks | None, heads: Sequence[str], registry: Registry) -
             )
 
 
+def combination_options(command: Command) -> Command:
+    """One combination, heard in one environment: every axis but the head, with what stands for each."""
+    for name, parameter, default, text in reversed(
+        (
+            ("--backbone", "backbone", "mamba", "Ear and fusion encoder."),
+            ("--integ", "integration", "SUB", "How two ears become one."),
+            ("--loss", "loss", "MIX", None),
+            ("--sharing", "sharing", "SP", "SP: one encoder for both ears; NSP: one each."),
+            ("--env", "environment", "RI", None),
+            ("--frontend", "frontend", None, "Default: spectrogram, or precomputed with --csv."),
+        )
+    ):
+        command = click.option(
+            name,
+            parameter,
+            default=default,
+            show_default=default is not None,
+            type=Named(parameter),
+            metavar="NAME",
+            help=text,
+        )(command)
+    return command
+
+
 def recipe_options(command: Command) -> Command:
-    """`--epochs`, `--steps`, `--batch` and `--learning-rate`, as one argument `recipe`."""
+    """`--steps`, `--batch` and `--learning-rate`, as one argument `recipe`."""
 
     @functools.wraps(command)
     def collected(
         *args: Any,
-        epochs: int | None,
         steps: int | None,
         batch: int | None,
         learning_rate: float | None,
         **rest: Any,
     ) -> Any:
-        if epochs and steps:
-            raise click.UsageError("--epochs and --steps say the same; give one of them.")
-        given = {"epochs": epochs, "steps": steps, "batch": batch, "learning_rate": learning_rate}
+        given = {"steps": steps, "batch": batch, "learning_rate": learning_rate}
         return command(*args, recipe=given, **rest)
 
     for option in (
-        click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), metavar="X"),
-        click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Clips a step."),
-        click.option("--steps", type=click.IntRange(min=1), metavar="N"),
         click.option(
-            "--epochs",
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Times that every training clip is heard; instead of the preset's steps.",
+            "--learning-rate",
+            type=click.FloatRange(min=0, min_open=True),
+            metavar="X",
+            help="Instead of the preset's.",
+        ),
+        click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Clips a step."),
+        click.option(
+            "--steps", type=click.IntRange(min=1), metavar="N", help="Instead of the preset's."
         ),
     ):
         collected = option(collected)
     return collected
+
+
+def dry_run_option(command: Command) -> Command:
+    """`--dry-run`."""
+    return click.option("--dry-run", is_flag=True, help="Print the plan and run nothing.")(command)
 
 
 def training_options(command: Command) -> Command:

@@ -261,6 +261,11 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path: Path, tiny_prese
     done = completed(*BENCH, "--preset", str(tiny_preset), "--dry-run", cwd=tmp_path)
     assert done.stdout.count("to run") == 4
     assert "4 runs, about" in done.stdout
+    words = ("--preset", str(tiny_preset), "--steps", "7", "--batch", "3", "--dry-run")
+    for command in (BENCH, ("train", "--backbone", "vanilla")):
+        planned = completed(*command, *words, cwd=tmp_path).stdout
+        assert "+steps=7+batch=3" in planned
+    assert "1 run, about" in planned
     assert not any(tmp_path.iterdir())
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from bastzoo.cli.answers.options import asked_options
+from bastzoo.cli.names import Named
 
 
 @click.command()
-@click.argument("track")
+@click.argument("track", type=Named("track"))
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR")
 @asked_options
 def clips(track: str, out: Path, preset: str, environment: str) -> None:

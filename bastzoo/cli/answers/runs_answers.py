@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from bastzoo.cli.names import Named
+
 
 @click.command()
-@click.argument("run")
+@click.argument("run", type=Named("run"))
 @click.option("--track", metavar="NAME", help="Default: the run's own test.")
 @click.option(
     "--to",

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from bastzoo.cli.names import Named
 from bastzoo.cli.options import as_json
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", type=Named("run"))
 @click.option("--to", "target", type=click.Path(path_type=Path), metavar="FILE.bastzoo.zip")
 @click.option("--out", default="runs", show_default=True, metavar="DIR", help="Folder of the runs.")
 def submit(run: str, target: Path | None, out: str) -> None:

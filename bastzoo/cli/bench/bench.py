@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bastzoo.cli.data_options import Heard, data_options
+from bastzoo.cli.grouped import GroupedCommand
+from bastzoo.cli.names import Named
 from bastzoo.cli.options import (
     TRACK_NAMES,
     Command,
     as_json,
     check_tasks,
     checkpoint_option,
+    dry_run_option,
     no_color,
     pretrained_option,
+    recipe_options,
     task_options,
     training_options,
     usual_head,
@@ -35,11 +39,16 @@ if TYPE_CHECKING:
 
 def _axis(name: str, parameter: str, text: str) -> Callable[[Command], Command]:
     return click.option(
-        name, parameter, multiple=True, metavar="NAME", help=f"{text}; repeatable, or `all`."
+        name,
+        parameter,
+        multiple=True,
+        type=Named(parameter),
+        metavar="NAME",
+        help=f"{text}; repeatable, or `all`.",
     )
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @_axis("--backbone", "backbone", "Ear and fusion encoder")
 @_axis("--integ", "integration", "How two ears become one")
 @_axis("--loss", "loss", "Loss")
@@ -51,10 +60,18 @@ def _axis(name: str, parameter: str, text: str) -> Callable[[Command], Command]:
     "--track",
     "tracks",
     multiple=True,
+    type=Named("track"),
     metavar="NAME",
     help=f"Question to answer: {TRACK_NAMES}, or an environment; repeatable.",
 )
-@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), metavar="N")
+@click.option(
+    "--seeds",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Runs of each combination, from seed 0.",
+)
 @click.option(
     "--rerun",
     default="missing",
@@ -79,12 +96,13 @@ def _axis(name: str, parameter: str, text: str) -> Callable[[Command], Command]:
 )
 @click.option("--address", metavar="ADDRESS", help="Of the cluster, for --executor ray.")
 @pretrained_option
+@recipe_options
 @task_options
 @checkpoint_option
 @training_options
 @data_options
 @where_and_how
-@click.option("--dry-run", is_flag=True, help="Print the plan and run nothing.")
+@dry_run_option
 @as_json
 @no_color
 @click.pass_context
@@ -97,6 +115,7 @@ def bench(
     executor: str,
     address: str | None,
     pretrained: bool,
+    recipe: dict[str, Any],
     tasks: Tasks | None,
     checkpoint_every: float,
     conditions: list[Condition],
@@ -136,6 +155,7 @@ def bench(
         conditions=conditions,
         preset=preset,
         pretrained=pretrained,
+        recipe=recipe,
         seeds=seeds,
         tasks=tasks,
         usual_head=usual_head(tasks),

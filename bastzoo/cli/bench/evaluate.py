@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bastzoo.cli.data_options import is_file
+from bastzoo.cli.names import Named
 from bastzoo.cli.options import TRACK_NAMES, as_json
 
 if TYPE_CHECKING:
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", type=Named("asked"))
 @click.option(
     "--env",
     "environments",
     multiple=True,
+    type=Named("environment"),
     metavar="NAME",
     help="Environment to test in; repeatable. Default: the run's own.",
 )
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     "--track",
     "tracks",
     multiple=True,
+    type=Named("track"),
     metavar="NAME",
     help=f"Track to test on: {TRACK_NAMES}; repeatable.",
 )

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bastzoo.cli.data_options import Heard, data_options
+from bastzoo.cli.grouped import GroupedCommand
+from bastzoo.cli.names import Named
 from bastzoo.cli.options import (
     SEED,
     as_json,
     check_tasks,
     checkpoint_option,
+    combination_options,
+    dry_run_option,
     pretrained_option,
     recipe_options,
     task_options,
@@ -25,26 +29,29 @@ if TYPE_CHECKING:
     from bastzoo.experiment import Tasks
 
 
-@click.command()
-@click.option("--backbone", default="mamba", show_default=True, metavar="NAME")
-@click.option("--integ", "integration", default="SUB", show_default=True, metavar="NAME")
-@click.option("--loss", default="MIX", show_default=True, metavar="NAME")
-@click.option("--sharing", default="SP", show_default=True, metavar="SP|NSP")
-@click.option("--env", "environment", default="RI", show_default=True, metavar="NAME")
+@click.command(cls=GroupedCommand)
+@combination_options
 @click.option(
     "--head",
+    type=Named("head"),
     metavar="NAME",
     help="Default: azimuth; azimuth+elevation+class with --cls-weight or --elev-weight.",
 )
-@click.option("--frontend", metavar="NAME", help="Default: spectrogram, or precomputed with --csv.")
 @click.option("--seed", default=0, show_default=True, type=SEED)
 @pretrained_option
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Times that every training clip is heard; instead of --steps.",
+)
 @recipe_options
 @task_options
 @checkpoint_option
 @training_options
 @data_options
 @where_and_how
+@dry_run_option
 @as_json
 @click.pass_context
 def train(
@@ -54,6 +61,7 @@ def train(
     frontend: str | None,
     seed: int,
     pretrained: bool,
+    epochs: int | None,
     recipe: dict[str, Any],
     tasks: Tasks | None,
     checkpoint_every: float,
@@ -63,6 +71,7 @@ def train(
     device: str,
     precision: str,
     out: str,
+    dry_run: bool,
     json_: bool,
     **chosen: str,
 ) -> None:
@@ -78,7 +87,7 @@ def train(
     # What can be refused is refused before torch is imported.
     from bastzoo.cli.terminal.grid_display import GridDisplay
     from bastzoo.cli.terminal.progress import say, warn
-    from bastzoo.cli.terminal.results import print_run
+    from bastzoo.cli.terminal.results import print_plan, print_run
     from bastzoo.errors import RecordError
     from bastzoo.experiment import Combination
     from bastzoo.harness.grid.axes import READY_MADE, axis, check_frontends
@@ -104,9 +113,12 @@ def train(
     values.check_parameters(registry)
     if pretrained:
         values = values.with_pretrained([registry.get("backbone", combination.backbone)])
-    values = values.with_recipe(**{k: v for k, v in recipe.items() if k != "epochs"})
+    if epochs and recipe["steps"]:
+        raise click.UsageError("--epochs and --steps say the same; give one of them.")
+    values = values.with_recipe(**recipe)
     store = RunStore(out)
-    store.prepare()
+    if not dry_run:
+        store.prepare()
 
     from bastzoo.harness.jobs import Bench, Job, Settings
     from bastzoo.harness.stopping import Stopping
@@ -114,10 +126,8 @@ def train(
 
     workbench = Workbench(registry, device=device, precision=precision, **heard.workbench_options())
     condition = conditions[0] if conditions else None
-    if recipe["epochs"]:
-        values = workbench.resolver.with_epochs(
-            recipe["epochs"], combination, values, environment, condition
-        )
+    if epochs:
+        values = workbench.resolver.with_epochs(epochs, combination, values, environment, condition)
     experiment = workbench.resolver.experiment(
         combination,
         preset=values,
@@ -127,6 +137,9 @@ def train(
         tasks=tasks,
     )
     warn(workbench.resolver.task_warnings(experiment))
+    if dry_run:
+        print_plan([experiment], workbench=workbench, store=store, as_json=json_)
+        return
     settings = Settings(
         out=out,
         device=device,

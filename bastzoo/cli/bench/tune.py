@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from bastzoo.cli.data_options import Heard, data_options
+from bastzoo.cli.grouped import GroupedCommand
+from bastzoo.cli.names import Named
 from bastzoo.cli.options import (
     SEED,
     as_json,
     checkpoint_option,
+    combination_options,
     training_options,
     where_and_how,
 )
@@ -23,14 +26,9 @@ if TYPE_CHECKING:
     from bastzoo.presets import Recipe
 
 
-@click.command()
-@click.option("--backbone", default="mamba", show_default=True, metavar="NAME")
-@click.option("--integ", "integration", default="SUB", show_default=True, metavar="NAME")
-@click.option("--loss", default="MIX", show_default=True, metavar="NAME")
-@click.option("--sharing", default="SP", show_default=True, metavar="SP|NSP")
-@click.option("--env", "environment", default="RI", show_default=True, metavar="NAME")
-@click.option("--head", default="azimuth", show_default=True, metavar="NAME")
-@click.option("--frontend", metavar="NAME", help="Default: spectrogram, or precomputed with --csv.")
+@click.command(cls=GroupedCommand)
+@combination_options
+@click.option("--head", default="azimuth", show_default=True, type=Named("head"), metavar="NAME")
 @click.option("--seed", default=0, show_default=True, type=SEED)
 @click.option(
     "--trials",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bastzoo.cli.names import Named
 from bastzoo.cli.options import as_json
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("a", metavar="RUN")
-@click.argument("b", metavar="RUN")
+@click.argument("a", type=Named("run"), metavar="RUN")
+@click.argument("b", type=Named("run"), metavar="RUN")
 @click.option(
     "--track", metavar="NAME", help="Compare in the cases of a track that both were tested on."
 )

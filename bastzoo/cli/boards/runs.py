@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bastzoo.cli.answers.runs_answers import answers
+from bastzoo.cli.names import Named
 from bastzoo.cli.options import Command, as_json
 from bastzoo.errors import SetupError, tellable
 
@@ -124,7 +125,7 @@ def _spelled(
 
 
 @runs.command()
-@click.argument("run")
+@click.argument("run", type=Named("run"))
 @click.option("--out", default="runs", show_default=True, metavar="DIR", help="The folder.")
 @as_json
 def show(run: str, out: str, json_: bool) -> None:
@@ -154,7 +155,7 @@ def show(run: str, out: str, json_: bool) -> None:
 
 
 @runs.command()
-@click.argument("run", nargs=-1)
+@click.argument("run", nargs=-1, type=Named("run"))
 @_filters
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Say what would be removed.")
@@ -209,7 +210,7 @@ def rm(run: tuple[str, ...], out: str, yes: bool, dry_run: bool, **chosen: tuple
 
 
 @runs.command()
-@click.argument("run", nargs=-1)
+@click.argument("run", nargs=-1, type=Named("run"))
 @_filters
 @as_json
 @click.pass_context

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from bastzoo.cli.names import Named
+
 
 @click.command()
-@click.argument("model")
+@click.argument("model", type=Named("asked"))
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--format",

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from bastzoo.cli.names import Named
+
 
 @click.command()
-@click.argument("references", nargs=-1, required=True, metavar="RUN...")
+@click.argument("references", nargs=-1, required=True, type=Named("run"), metavar="RUN...")
 @click.option(
     "--out",
     default="report",

@@ -258,7 +258,7 @@ def print_plan(
         )
     )
     click.echo(
-        f"\n{len(rows)} runs, about {_duration(total)} of training on {workbench.session.device}"
+        f"\n{len(rows)} run{'s' * (len(rows) != 1)}, about {_duration(total)} of training on {workbench.session.device}"
     )
 
 

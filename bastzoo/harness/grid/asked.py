@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bastzoo.conditions import Condition, DataSource
 from bastzoo.experiment import Combination, Tasks
@@ -52,6 +53,7 @@ def grid_of(
     conditions: Sequence[Condition] = (),
     preset: str = "quick",
     pretrained: bool = False,
+    recipe: Mapping[str, Any] | None = None,
     seeds: int = 1,
     tasks: Tasks | None = None,
     usual_head: str = "azimuth",
@@ -60,6 +62,7 @@ def grid_of(
 
     chosen: the values of every axis (`PAPER_AXES`); none: the papers'; `all`: all that can run here.
     conditions: to train under, in the place of the tracks' own.
+    recipe: what to train with in the place of the preset's own (`Recipe`); None: as it stands.
     usual_head: what stands for a head that is not named, where the track needs none.
 
     Raises a BastzooError for an unknown name, parts that do not fit each other, a track that the data
@@ -80,4 +83,5 @@ def grid_of(
     if pretrained:
         backbones = sorted({each.backbone for part in parts for each in part.combinations})
         values = values.with_pretrained([registry.get("backbone", name) for name in backbones])
+    values = values.with_recipe(**(recipe or {}))
     return Grid(tuple(parts), tuple(named), values, seeds, tasks)
