@@ -7,7 +7,7 @@ PLUGINS := $(wildcard plugins/*)
 # Without compiled files, each of the hundreds of processes of a suite compiles bastzoo again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install bench test soak lint perf docs dist test-lowest site browser clean
+.PHONY: install bench test soak lint perf perf-all perf-check docs dist test-lowest site browser clean
 
 install: $(INSTALLED)
 
@@ -37,8 +37,17 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Ratios of two things in one run; `perf-all` also what takes long, and writes benchmarks/*.md.
+PERF := -m pytest benchmarks --benchmark-only --benchmark-sort=name -o addopts=""
 perf: $(INSTALLED)
-	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-sort=name -o addopts=""
+	$(BIN)/python $(PERF) -m 'not thorough'
+
+perf-all: $(INSTALLED)
+	$(BIN)/python $(PERF)
+
+# What got slower by more than 20 %, beside benchmarks/baseline.json.
+perf-check: perf
+	$(BIN)/python benchmarks/check.py
 
 # Pages of docs/, boards, commands and docstrings. A warning, a broken link too, is an error.
 docs: $(INSTALLED)

@@ -6,7 +6,7 @@ Nothing heavy is imported before it is needed.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
@@ -167,6 +167,7 @@ def bench(
     track: Names = (),
     seeds: int = 1,
     preset: str = "quick",
+    recipe: Mapping[str, float] | None = None,
     source: DataSource | None = None,
     out: str | Path = "runs",
     rerun: Literal["missing", "failed", "stale", "all"] = "missing",
@@ -179,7 +180,8 @@ def bench(
 
     An axis that is not named takes the papers' values; `"all"` is all that can run here.
     track: questions to test each run on, with what they need trained. seeds: runs of each, from seed 0.
-    preset: sizes and recipe: `quick`, `standard`, `paper`, or a TOML file.
+    preset: sizes and recipe: `quick`, `standard`, `paper`, or a TOML file. recipe: what to train with
+        in the place of the preset's own: `{"steps": 500, "batch": 32, "learning_rate": 1e-3}`.
     source: where clips come from (`bastzoo.conditions.DataSource`); None: rendered on demand.
     out: the folder of runs, which other processes may work in too. What is finished there is not done
         again, and what was stopped goes on; its leaderboards are written.
@@ -215,6 +217,7 @@ def bench(
         source=heard,
         tracks=_names(track),
         preset=preset,
+        recipe=recipe,
         seeds=seeds,
     )
     results = run_grid(

@@ -2,7 +2,7 @@
 
 The yardstick is the loop that a script would have: read a file, run scipy's spectrogram for each ear in
 double precision, z-score, stack everything in memory. It runs on fewer files; compare clips a second
-(`extra_info`), within one run.
+(`extra_info`), and the ratio of the time of a file, taken in turns.
 """
 
 from __future__ import annotations
@@ -11,21 +11,23 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
+from reporting import seconds_of, yardstick
 
 from bastzoo.data.recorded.bast import read_bast_folder
 from bastzoo.data.recorded.convert import convert
 from bastzoo.data.recorded.dataset import RecordedData
 from bastzoo.plugins import default_registry
 
-FILES = 36_000
-YARDSTICK_FILES = 4_000
+FILES = 9_000
+YARDSTICK_FILES = 1_000
 FRONTEND = default_registry().get("frontend", "spectrogram")
 
 
@@ -48,45 +50,42 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(root.parent)
 
 
-def test_a_loop_over_files(benchmark: BenchmarkFixture, folder: Path) -> None:
+def loop(paths: list[Path]) -> np.ndarray:
     """The yardstick."""
     import soundfile
     from scipy.signal import spectrogram
 
-    paths = sorted(folder.rglob("*.wav"))[:YARDSTICK_FILES]
-
-    def loop() -> np.ndarray:
-        clips = []
-        for path in paths:
-            samples, rate = soundfile.read(path)
-            ears = [
-                20 * np.log10(spectrogram(ear, rate, nperseg=256, noverlap=128)[2])
-                for ear in samples.T
-            ]
-            both = np.stack(ears)
-            clips.append((both - both.mean()) / both.std())
-        return np.stack(clips)
-
-    benchmark.group = "WAV to spectrograms"
-    benchmark.pedantic(loop, rounds=3)
-    benchmark.extra_info["clips_per_second"] = round(YARDSTICK_FILES / benchmark.stats.stats.median)
+    clips = []
+    for path in paths:
+        samples, rate = soundfile.read(path)
+        ears = [
+            20 * np.log10(spectrogram(ear, rate, nperseg=256, noverlap=128)[2]) for ear in samples.T
+        ]
+        both = np.stack(ears)
+        clips.append((both - both.mean()) / both.std())
+    return np.stack(clips)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_conversion(benchmark: BenchmarkFixture, folder: Path, workers: int) -> None:
+def test_conversion(
+    benchmark: BenchmarkFixture, ratio: Callable, folder: Path, workers: int
+) -> None:
     cache = folder.parent / "cache"
     index = read_bast_folder(folder)
     convert(index.select(np.arange(64)), FRONTEND, cache=cache)  # compiles
+    some = sorted(folder.rglob("*.wav"))[:YARDSTICK_FILES]
+    others: list[float] = []
 
     def fresh() -> None:
         shutil.rmtree(cache, ignore_errors=True)
+        others.append(seconds_of(lambda: loop(some), 1) / YARDSTICK_FILES)
 
     benchmark.group = "WAV to spectrograms"
     benchmark.pedantic(
         lambda: convert(index, FRONTEND, cache=cache, workers=workers), setup=fresh, rounds=5
     )
+    ratio(median(others) / (benchmark.stats.stats.median / FILES), "a loop over files")
     benchmark.extra_info["clips_per_second"] = round(FILES / benchmark.stats.stats.median)
-    benchmark.extra_info["clips_per_second_at_best"] = round(FILES / benchmark.stats.stats.min)
 
 
 MEASURED = """
@@ -106,6 +105,7 @@ print(json.dumps({"imported_mib": before, "peak_mib": peak()}))
 """
 
 
+@pytest.mark.thorough
 def test_memory_of_a_conversion(benchmark: BenchmarkFixture, folder: Path) -> None:
     """Peak memory of a process of its own, all that it imports included."""
     cache = folder.parent / "cache-of-another"
@@ -120,15 +120,18 @@ def test_memory_of_a_conversion(benchmark: BenchmarkFixture, folder: Path) -> No
     benchmark.extra_info |= benchmark.pedantic(converted, rounds=1)
 
 
-def test_a_converted_folder_is_recognised(benchmark: BenchmarkFixture, folder: Path) -> None:
+def test_a_converted_folder_is_recognised(
+    benchmark: BenchmarkFixture, ratio: Callable, folder: Path
+) -> None:
     cache = folder.parent / "cache"
     index = read_bast_folder(folder)
     convert(index, FRONTEND, cache=cache)
     benchmark.group = "again"
     benchmark.pedantic(lambda: convert(index, FRONTEND, cache=cache), rounds=5)
+    ratio(yardstick() / benchmark.stats.stats.median, "a product of matrices")
 
 
-def test_reading_a_batch_of_64(benchmark: BenchmarkFixture, folder: Path) -> None:
+def test_reading_a_batch_of_64(benchmark: BenchmarkFixture, ratio: Callable, folder: Path) -> None:
     """Random rows, warm, as training takes them: gathered, widened to single precision."""
     cache = folder.parent / "cache"
     index = read_bast_folder(folder)
@@ -136,8 +139,9 @@ def test_reading_a_batch_of_64(benchmark: BenchmarkFixture, folder: Path) -> Non
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
     for part in order.split(64):
         train.take(part)
-    batches = iter(order.split(64))
+    batches = iter([*order.split(64)[:-1]] * 3)
     benchmark.group = "again"
     benchmark.pedantic(
         lambda rows: train.take(rows), setup=lambda: ((next(batches),), {}), rounds=200
     )
+    ratio(yardstick() / benchmark.stats.stats.median, "a product of matrices")

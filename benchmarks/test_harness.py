@@ -73,7 +73,9 @@ def experiments(workbench: Workbench, count: int, **recipe: int) -> list[Experim
     ]
 
 
-def test_between_two_runs(benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_between_two_runs(
+    benchmark: Any, ratio: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Writing a run (weights, predictions, record), and claiming and beginning the next."""
     workbench = Workbench(default_registry(), device="cpu")
     bench = Bench(
@@ -86,6 +88,7 @@ def test_between_two_runs(benchmark: Any, tmp_path: Path, monkeypatch: pytest.Mo
     clock = Clock(monkeypatch)
     benchmark.pedantic(lambda: [bench.perform(job) for job in jobs], rounds=1)
     between = statistics.median(clock.between)
+    ratio(clock.worked / RUNS / between, "the work of a run of two steps")
     benchmark.extra_info["between_runs_ms"] = [round(1e3 * s, 1) for s in clock.between]
     print(
         f"\nbetween two runs: median {1e3 * between:.1f} ms, most {1e3 * max(clock.between):.1f} ms"
@@ -93,8 +96,9 @@ def test_between_two_runs(benchmark: Any, tmp_path: Path, monkeypatch: pytest.Mo
     assert between < LIMIT_BETWEEN_S
 
 
+@pytest.mark.thorough
 def test_overhead_of_a_quick_run(
-    benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    benchmark: Any, ratio: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All that `bench` does beside model, training, test and cost: claims, checkpoints, record.
 
@@ -125,6 +129,7 @@ def test_overhead_of_a_quick_run(
     benchmark.pedantic(lambda: bench.perform(Job(experiment=quick)), rounds=1)
     whole = time.perf_counter() - started
     share = (whole - clock.worked + sum(saves)) / clock.worked
+    ratio(1 / (1 + share), "the run alone")
     benchmark.extra_info["share"] = share
     print(
         f"\na quick run of {whole:.1f} s: {len(saves)} checkpoints {1e3 * sum(saves):.0f} ms, the rest "

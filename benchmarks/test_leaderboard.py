@@ -10,10 +10,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 import pytest
+from reporting import process, seconds_of, yardstick
 
 from bastzoo.boards.statistics import standings
 from bastzoo.records.record import RunRecord
@@ -85,20 +87,30 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return found
 
 
-@pytest.mark.parametrize("form", ["md", "csv", "json", "latex"])
-def test_the_table_of_five_thousand_runs(benchmark: Any, folder: Path, form: str) -> None:
-    text = timed(benchmark, "leaderboard", str(folder), "--format", form)
+FORMS = [
+    "md",
+    *(pytest.param(form, marks=pytest.mark.thorough) for form in ("csv", "json", "latex")),
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_table_of_five_thousand_runs(
+    benchmark: Any, ratio: Any, folder: Path, form: str
+) -> None:
+    text = timed(benchmark, ratio, "leaderboard", str(folder), "--format", form)
     assert "BAST-Swin-NSP" in text
 
 
-def test_the_list_of_five_thousand_runs(benchmark: Any, folder: Path) -> None:
+def test_the_list_of_five_thousand_runs(benchmark: Any, ratio: Any, folder: Path) -> None:
     if next(folder.iterdir()).is_file():
         pytest.skip("a list is of run folders")
-    text = timed(benchmark, "runs", "list", "--out", str(folder))
+    text = timed(benchmark, ratio, "runs", "list", "--out", str(folder))
     assert f"{RUNS} runs in" in text
 
 
-def timed(benchmark: Any, *words: str) -> str:
+def timed(benchmark: Any, ratio: Any, *words: str) -> str:
+    click: list[float] = []
+
     def command() -> str:
         done = subprocess.run(
             [sys.executable, "-m", "bastzoo", *words],
@@ -109,14 +121,19 @@ def timed(benchmark: Any, *words: str) -> str:
         )
         return done.stdout
 
-    text: str = benchmark.pedantic(command, rounds=ROUNDS, warmup_rounds=1)
+    def import_click() -> None:
+        click.append(seconds_of(lambda: process("-c", "import click"), 1))
+
+    text: str = benchmark.pedantic(command, setup=import_click, rounds=ROUNDS, warmup_rounds=1)
     if benchmark.stats is not None:
+        ratio(median(click) / benchmark.stats.stats.median, "import click")
         assert benchmark.stats.stats.median < LIMIT_S
     return text
 
 
-def test_ranks_of_500_rows_of_28800_clips(benchmark: Any) -> None:
+def test_ranks_of_500_rows_of_28800_clips(benchmark: Any, ratio: Any) -> None:
     rows = [np.random.default_rng(seed).uniform(0, 90, (5, 400)) for seed in range(500)]
     benchmark.pedantic(standings, args=(rows, np.full(400, 72)), rounds=ROUNDS)
     if benchmark.stats is not None:
+        ratio(yardstick() / benchmark.stats.stats.median, "a product of matrices")
         assert benchmark.stats.stats.median < LIMIT_S

@@ -7,10 +7,7 @@ PyTorch. Run with: make perf (or pytest benchmarks/test_models.py --benchmark-on
 from __future__ import annotations
 
 import resource
-import subprocess
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from reporting import process, seconds_of, yardstick
+from safetensors.torch import load_file
 
 import bastzoo as bz
 from bastzoo.experiment import Combination, resolve
@@ -34,41 +33,31 @@ ROUNDS = 7
 NOISE = np.random.default_rng(0).normal(size=(60 * 44_100, 2)).astype(np.float32) * 0.05
 
 
-def median(function: Callable[[], object], rounds: int = ROUNDS) -> float:
-    times = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - started)
-    return float(np.median(times))
-
-
-def process(*args: str) -> None:
-    subprocess.run([sys.executable, *args], check=True, capture_output=True)
-
-
-def test_predict_beside_import_torch(benchmark: Any, tmp_path: Path) -> None:
+def test_predict_beside_import_torch(benchmark: Any, ratio: Any, tmp_path: Path) -> None:
     """From command to answer in a fresh process; the goal is 1.5 times `import torch`."""
     soundfile.write(tmp_path / "clip.wav", NOISE[:44_100], 44_100)
     command = ("-m", "bastzoo", "predict", str(tmp_path / "clip.wav"))
-    torch_alone = median(lambda: process("-c", "import torch"))
-    benchmark.pedantic(lambda: process(*command), rounds=ROUNDS)
-    ratio = benchmark.stats.stats.median / torch_alone
-    benchmark.extra_info["times import torch"] = round(ratio, 2)
-    print(f"\npredict / import torch: {ratio:.2f} (import torch {torch_alone:.2f} s)")
+    alone: list[float] = []
+
+    def in_turns() -> None:
+        alone.append(seconds_of(lambda: process("-c", "import torch"), 1))
+
+    benchmark.pedantic(lambda: process(*command), setup=in_turns, rounds=ROUNDS)
+    ratio(float(np.median(alone)) / benchmark.stats.stats.median, "import torch")
 
 
-def test_a_minute_at_a_hop_of_50_ms(benchmark: Any) -> None:
+def test_a_minute_at_a_hop_of_50_ms(benchmark: Any, ratio: Any) -> None:
     """The goal for ten minutes is 20 s: 30 times faster than the sound."""
     localizer = bz.load()
     benchmark.pedantic(lambda: localizer(NOISE.T, 44_100, hop_ms=50), rounds=3)
     speed = 60 / benchmark.stats.stats.median
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    ratio(yardstick() / benchmark.stats.stats.median, "a product of matrices")
     benchmark.extra_info["times faster than sound"] = round(speed, 1)
     print(f"\n{speed:.1f} times faster than the sound; peak memory of all {peak:.2f} GiB")
 
 
-def test_from_the_last_sample_to_the_line(benchmark: Any) -> None:
+def test_from_the_last_sample_to_the_line(benchmark: Any, ratio: Any) -> None:
     """Live: how long an answer takes once the last block of a window is there; the goal is a p95 of 50 ms."""
     localizer = bz.load()
     late: list[float] = []
@@ -87,6 +76,7 @@ def test_from_the_last_sample_to_the_line(benchmark: Any) -> None:
 
     benchmark.pedantic(listen, rounds=2)
     p95 = 1000 * float(np.percentile(late, 95))
+    ratio(1000 * yardstick() / p95, "a product of matrices")
     benchmark.extra_info["p95 ms"] = round(p95, 1)
     print(f"\np95 from the last block to the answer: {p95:.1f} ms")
 
@@ -94,7 +84,7 @@ def test_from_the_last_sample_to_the_line(benchmark: Any) -> None:
 @pytest.mark.parametrize("preset", ["quick", "standard"])
 @pytest.mark.parametrize("backbone", ["mamba", "vanilla", "swin", "conv"])
 def test_onnxruntime_beside_eager(
-    benchmark: Any, backbone: str, preset: str, tmp_path: Path
+    benchmark: Any, ratio: Any, backbone: str, preset: str, tmp_path: Path
 ) -> None:
     """A clip at a time; the goal is no slower, and int8 1.5 times faster than float32 at `standard`."""
     ort = pytest.importorskip("onnxruntime")
@@ -115,11 +105,11 @@ def test_onnxruntime_beside_eager(
     given = {"clips": clip.numpy()}
     for warm in (eager, lambda: plain.run(None, given), lambda: small.run(None, given)):
         warm()
-    of_eager = median(eager, 30)
-    of_int8 = median(lambda: small.run(None, given), 30)
+    of_eager = seconds_of(eager, 30)
+    of_int8 = seconds_of(lambda: small.run(None, given), 30)
     benchmark.pedantic(lambda: plain.run(None, given), rounds=30)
     of_onnx = benchmark.stats.stats.median
-    benchmark.extra_info["eager / onnx"] = round(of_eager / of_onnx, 2)
+    ratio(of_eager / of_onnx, "eager PyTorch")
     benchmark.extra_info["onnx / int8"] = round(of_onnx / of_int8, 2)
     print(
         f"\n{backbone} {preset}: eager {1000 * of_eager:.1f} ms, onnx {1000 * of_onnx:.1f} ms, "
@@ -129,13 +119,15 @@ def test_onnxruntime_beside_eager(
 
 @pytest.mark.parametrize("backbone", ["vanilla", "mamba"])
 def test_a_model_of_the_papers_size_is_loaded(
-    benchmark: Any, backbone: str, tmp_path: Path
+    benchmark: Any, ratio: Any, backbone: str, tmp_path: Path
 ) -> None:
     """The goal is 5 s."""
     localizer = of_preset(backbone, "paper")
     record = write_package(tmp_path / "model", localizer.model, localizer.record)
     registry = default_registry()
+    plain = seconds_of(lambda: load_file(tmp_path / "model" / "model.safetensors"), 3)
     benchmark.pedantic(lambda: read_package(tmp_path / "model", registry), rounds=3)
+    ratio(plain / benchmark.stats.stats.median, "safetensors alone")
     print(f"\n{backbone}: {record.parameters / 1e6:.0f} million parameters")
 
 

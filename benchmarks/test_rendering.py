@@ -1,14 +1,16 @@
-"""How fast are clips made, next to a plain FFT convolution in one run; what does set-up cost?
+"""How fast are clips made, next to a plain FFT convolution in turns; what does set-up cost?
 
-`extra_info` holds clips a second; ratios between the columns of a group compare machines better.
+What they take of a training step is in test_training.py.
 """
 
 from collections.abc import Callable
+from statistics import median
 
 import numpy as np
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
+from reporting import seconds_of, yardstick
 from torch import Tensor
 
 from bastzoo.acoustics import CLIP_SAMPLES
@@ -17,12 +19,6 @@ from bastzoo.acoustics.noise import diffuse_filter
 from bastzoo.acoustics.rendering import Renderer
 from bastzoo.acoustics.rooms.shoebox import ANECHOIC, LECTURE_HALL, Room, binaural_responses
 from bastzoo.acoustics.sounds.corpus import make_corpus
-from bastzoo.data.environments import ri
-from bastzoo.data.rendering.clips import RenderedData
-from bastzoo.experiment import Combination
-from bastzoo.harness.workbench import Workbench
-from bastzoo.plugins import default_registry
-from bastzoo.presets import load_preset
 from bastzoo.zoo.frontends import Spectrogram
 
 BATCH = 64
@@ -58,14 +54,11 @@ def scene(request: pytest.FixtureRequest, sounds: Tensor) -> tuple[str, Renderer
     return request.param, Renderer(sounds, responses), responses, batch
 
 
-def measure(benchmark: BenchmarkFixture, group: str, work: Callable[[], Tensor]) -> None:
-    benchmark.group = group
-    benchmark.pedantic(work, rounds=40, warmup_rounds=5)
-    benchmark.extra_info["clips_per_second"] = round(BATCH / benchmark.stats.stats.median)
-
-
-def test_naive_convolution(benchmark: BenchmarkFixture, scene: tuple, sounds: Tensor) -> None:
-    """The yardstick: both spectra anew for every clip, at the next power of two."""
+@pytest.fixture
+def measure(
+    benchmark: BenchmarkFixture, ratio: Callable[[float, str], None], scene: tuple, sounds: Tensor
+) -> Callable[[Callable[[], Tensor]], None]:
+    """Time a batch in turns with the yardstick: both spectra anew for a clip, at the next power of two."""
     name, _, responses, (sound, response) = scene
     length = 2 ** int(np.ceil(np.log2(CLIP_SAMPLES + responses.shape[-1] - 1)))
 
@@ -74,34 +67,40 @@ def test_naive_convolution(benchmark: BenchmarkFixture, scene: tuple, sounds: Te
         spectra = spectra * torch.fft.rfft(responses[response], length)
         return torch.fft.irfft(spectra, length)[..., :CLIP_SAMPLES]
 
-    measure(benchmark, f"{name}: batch of {BATCH}", naive)
+    def timed(work: Callable[[], Tensor]) -> None:
+        others: list[float] = []
+        benchmark.group = f"{name}: batch of {BATCH}"
+        benchmark.pedantic(
+            work,
+            setup=lambda: others.append(seconds_of(naive, 1)),
+            rounds=40,
+            warmup_rounds=5,
+        )
+        ratio(median(others) / benchmark.stats.stats.median, "plain convolution")
+
+    return timed
 
 
-def test_rendering(benchmark: BenchmarkFixture, scene: tuple) -> None:
-    name, renderer, _, batch = scene
-    measure(benchmark, f"{name}: batch of {BATCH}", lambda: renderer.render(*batch))
+def test_rendering(measure: Callable, scene: tuple) -> None:
+    _, renderer, _, batch = scene
+    measure(lambda: renderer.render(*batch))
 
 
-def test_rendering_with_noise(benchmark: BenchmarkFixture, scene: tuple) -> None:
-    name, renderer, _, batch = scene
-    measure(benchmark, f"{name}: batch of {BATCH}", lambda: renderer.render(*batch, snr_db=10.0))
+def test_rendering_with_noise(measure: Callable, scene: tuple) -> None:
+    _, renderer, _, batch = scene
+    measure(lambda: renderer.render(*batch, snr_db=10.0))
 
 
-def test_rendering_with_diffuse_noise(benchmark: BenchmarkFixture, scene: tuple) -> None:
-    name, renderer, _, batch = scene
+def test_rendering_with_diffuse_noise(measure: Callable, scene: tuple) -> None:
+    _, renderer, _, batch = scene
     noise = diffuse_filter(default_listener(), "speech")[None]
-    measure(
-        benchmark,
-        f"{name}: batch of {BATCH}",
-        lambda: renderer.render(*batch, snr_db=10.0, noise_filter=noise),
-    )
+    measure(lambda: renderer.render(*batch, snr_db=10.0, noise_filter=noise))
 
 
-def test_rendering_and_frontend(benchmark: BenchmarkFixture, scene: tuple) -> None:
-    name, renderer, _, batch = scene
+def test_rendering_and_frontend(measure: Callable, scene: tuple) -> None:
+    _, renderer, _, batch = scene
     frontend = Spectrogram()
-    group = f"{name}: batch of {BATCH}, with the spectrogram"
-    measure(benchmark, group, lambda: frontend(renderer.render(*batch)))
+    measure(lambda: frontend(renderer.render(*batch)))
 
 
 SETUPS = {
@@ -111,50 +110,16 @@ SETUPS = {
 
 
 @pytest.mark.parametrize("what", SETUPS)
-def test_set_up(benchmark: BenchmarkFixture, what: str) -> None:
+def test_set_up(benchmark: BenchmarkFixture, ratio: Callable, what: str) -> None:
     benchmark.group = "set-up"
     default_listener()
     benchmark.pedantic(SETUPS[what], rounds=3)
+    ratio(yardstick() / benchmark.stats.stats.median, "a product of matrices")
 
 
-def test_set_up_of_a_renderer(benchmark: BenchmarkFixture, scene: tuple, sounds: Tensor) -> None:
+def test_set_up_of_a_renderer(
+    benchmark: BenchmarkFixture, ratio: Callable, scene: tuple, sounds: Tensor
+) -> None:
     benchmark.group = "set-up"
     benchmark.pedantic(lambda: Renderer(sounds, scene[2]), rounds=3)
-
-
-@pytest.mark.parametrize("preset", ["quick", "standard", "paper"])
-@pytest.mark.parametrize("what", ["rendering and frontend", "step"])
-def test_share_of_a_training_step(benchmark: BenchmarkFixture, preset: str, what: str) -> None:
-    """What rendering takes of a step of `mamba/SUB/MIX/SP` on RI: divide the two of a preset.
-
-    At `paper` on a CPU a step of 48 clips takes half a minute; 4 clips are rendered and stepped there.
-    """
-    values = load_preset(preset)
-    size = values.data.model_copy(update={"train_sounds": 100})
-    batch = 4 if preset == "paper" else values.recipe.batch
-    workbench = Workbench(default_registry(), device="cpu")
-    model = workbench.session.build(
-        workbench.resolver.experiment(
-            Combination(backbone="mamba", integration="SUB", loss="MIX", sharing="SP"),
-            preset=values,
-            environment="RI",
-            seed=0,
-        )
-    ).train()
-    clips = RenderedData(environment=ri(), size=size).split("train")
-    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-    loss = default_registry().get("loss", "MIX").build()
-    indices = torch.randint(len(clips), (batch,), generator=torch.Generator().manual_seed(0))
-
-    def rendered() -> Tensor:
-        return model.features(clips.take(indices).inputs)
-
-    def step() -> None:
-        part = clips.take(indices)
-        loss(model(part.inputs), part.targets).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-
-    benchmark.group = f"a step at {preset}, {batch} clips"
-    work = step if what == "step" else rendered
-    benchmark.pedantic(work, rounds=3 if preset == "paper" else 20, warmup_rounds=2)
+    ratio(yardstick() / benchmark.stats.stats.median, "a product of matrices")

@@ -37,7 +37,8 @@ SHAPES = {
     (1, 512, 4096, 16): None,
 }
 LONG = (1, 512, 4096, 16)
-SECONDS = 2.0  # of rounds for one number, once the first round is over
+SLOW = ("reference", "mambapy")
+SECONDS = 1.0  # of rounds for one number, once the first round is over
 
 Results = dict[tuple[Any, ...], float]
 
@@ -137,14 +138,22 @@ def results() -> Iterator[Results]:
 
 
 @pytest.mark.parametrize("passes", ["forward", "both"])
-@pytest.mark.parametrize("name", SCANS)
+@pytest.mark.parametrize(
+    "name", ["unbound", "cpu", *(pytest.param(n, marks=pytest.mark.thorough) for n in SLOW)]
+)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_time(benchmark: Any, results: Results, shape: tuple, name: str, passes: str) -> None:
+def test_time(
+    benchmark: Any, ratio: Any, results: Results, shape: tuple, name: str, passes: str
+) -> None:
     seconds = fastest(benchmark, run(name, shape, passes))
-    if seconds is not None:
-        results[passes, shape, name] = seconds
+    if seconds is None:
+        return
+    results[passes, shape, name] = seconds
+    if name == "cpu" and (passes, shape, "unbound") in results:
+        ratio(results[passes, shape, "unbound"] / seconds, "the loop over unbound steps")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("steps", [1024, 2048, 4096, 8192, 16384])
 def test_time_by_steps(benchmark: Any, results: Results, steps: int) -> None:
     seconds = fastest(benchmark, run("cpu", (1, 512, steps, 16), "both"))
@@ -175,6 +184,7 @@ print((kilobytes("VmHWM") - before) * 1024)
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads Linux's /proc")
 @pytest.mark.parametrize("name", SCANS)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -203,6 +213,7 @@ print(time.perf_counter() - started)
 """
 
 
+@pytest.mark.thorough
 def test_first_call(benchmark: Any, results: Results, tmp_path: Path) -> None:
     """In fresh processes with torch imported: with an empty cache, then with a full one."""
 
@@ -227,6 +238,7 @@ def test_overhead_of_one_call(benchmark: Any, results: Results) -> None:
         results["overhead",] = seconds
 
 
+@pytest.mark.thorough
 def test_training_step(benchmark: Any, results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forward, backward and AdamW step of BAST-Mamba (SUB, SP) in the paper's size, batch 5.
 

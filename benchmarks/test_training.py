@@ -162,6 +162,7 @@ def results() -> Iterator[Results]:
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_step(
     benchmark: Any,
+    ratio: Any,
     results: Results,
     monkeypatch: pytest.MonkeyPatch,
     backbone: str,
@@ -194,15 +195,16 @@ def test_step(
         "limit": max(reached),
     }
     results[preset, backbone] = found
-    ratio = plain_seconds / seconds
-    benchmark.extra_info |= {"ratio": round(ratio, 2), "share": round(found["share"], 2)}
-    print(f"\n{preset} {backbone}: {1e3 * seconds:.0f} ms, plain PyTorch {ratio:.2f} times that")
+    ratio(plain_seconds / seconds, "the published architecture in plain PyTorch")
+    benchmark.extra_info["share"] = round(found["share"], 2)
 
 
 @pytest.mark.skipif(not has_bf16(), reason="the processor has no bfloat16 arithmetic")
 @pytest.mark.parametrize("preset", ["standard", "paper"])
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_step_in_bfloat16(benchmark: Any, results: Results, backbone: str, preset: str) -> None:
+def test_step_in_bfloat16(
+    benchmark: Any, ratio: Any, results: Results, backbone: str, preset: str
+) -> None:
     """Beside float32 in the same run: `--precision auto` follows from this."""
     batch, rounds = PRESETS[preset]
     full, half = (Step(backbone, preset, batch, precision) for precision in ("no", "bf16"))
@@ -212,7 +214,7 @@ def test_step_in_bfloat16(benchmark: Any, results: Results, backbone: str, prese
     )
     found = {"full": median(seconds[1:]), "half": benchmark.stats.stats.median}
     results[preset, backbone, "bf16"] = found
-    print(f"\nfloat32 / bfloat16: {found['full'] / found['half']:.2f}")
+    ratio(found["full"] / found["half"], "float32")
 
 
 def report(found: Results) -> str:

@@ -13,8 +13,8 @@ coefficient of variation that the rows of its table have in common, pooled over 
 Intervals are studentised: quantiles of Student's t, between those with Satterthwaite's degrees of
 freedom (1946), which are a little short where few seeds decide, and Cochran and Cox's (1950), which are a
 little long; and corrected for the skewness of sounds by Hall's transformation
-(1992, J. R. Stat. Soc. B 54:221). `benchmarks/coverage.py` simulates what they cover: 94 to 96 % for 10 to
-40 sounds, 3 or 5 seeds, and trainings that lie 0 to 0.9 degrees apart.
+(1992, J. R. Stat. Soc. B 54:221). `benchmarks/interval_coverage.py` simulates what they cover: 94 to 96 %
+for 10 to 40 sounds, 3 or 5 seeds, and trainings that lie 0 to 0.9 degrees apart.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def test_of_one_symmetric_training_it_is_students_interval():
 
 @pytest.mark.parametrize("deviation", [0.0, 0.9])
 def test_a_nominal_95_percent_covers_the_truth_about_that_often(deviation):
-    # A small part of benchmarks/coverage.py, whose table is in docs/protocol.md.
+    # A small part of benchmarks/interval_coverage.py, whose table is in docs/protocol.md.
     generator, covered = np.random.default_rng(0), 0
     for _ in range(400):
         row = generator.normal(0, 2, 20) + generator.normal(0, deviation, (3, 1))

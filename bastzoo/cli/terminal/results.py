@@ -257,9 +257,8 @@ def print_plan(
             disable_numparse=True,
         )
     )
-    click.echo(
-        f"\n{len(rows)} run{'s' * (len(rows) != 1)}, about {_duration(total)} of training on {workbench.session.device}"
-    )
+    runs = f"{len(rows)} run{'s' * (len(rows) != 1)}"
+    click.echo(f"\n{runs}, about {_duration(total)} of training on {workbench.session.device}")
 
 
 def _value(value: float | None, unit: str) -> str:

@@ -1,4 +1,4 @@
-"""What the intervals of a leaderboard cover, simulated: python benchmarks/coverage.py [simulations].
+"""What the intervals of a leaderboard cover, simulated: python benchmarks/interval_coverage.py [simulations].
 
 Each simulated row has sounds that are hard or easy (normal, or gamma with a skewness of 1.4; standard
 deviation 2 degrees), trainings that come out apart (`sd`, degrees), and a rest of 1 degree. A cell is the

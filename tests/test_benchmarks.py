@@ -1,0 +1,28 @@
+"""The benchmarks can be run, and what got slower is named."""
+
+from __future__ import annotations
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_all_benchmarks_are_collected() -> None:
+    """A module of theirs that hides an installed one, say, breaks all of them and nothing else."""
+    words = ("-m", "pytest", "benchmarks", "--collect-only", "-q", "-o", "addopts=")
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "test_training.py::test_step[mamba-paper]" in done.stdout
+
+
+def test_what_got_slower_by_more_than_a_fifth_is_named_the_worst_first() -> None:
+    slower = runpy.run_path(str(ROOT / "benchmarks" / "check.py"))["slower"]
+    then = {"same": 2.0, "a bit": 2.0, "slow": 2.0, "slowest": 2.0, "faster": 1.0, "gone": 1.0}
+    now = {"same": 2.0, "a bit": 1.7, "slow": 1.5, "slowest": 0.2, "faster": 3.0, "new": 1.0}
+    assert slower(then, now) == [
+        "-90 %  slowest: 2 × then, 0.2 × now",
+        "-25 %  slow: 2 × then, 1.5 × now",
+    ]
