@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from timm.layers.attention import Attention
@@ -11,12 +13,22 @@ from torch import Tensor, nn
 from bastzoo.zoo.backbones.patches import tokens_of
 from bastzoo.zoo.backbones.pooling import pooling
 
+# Up to so many tokens a fused attention costs more than it saves (forward and backward, on a processor).
+_FEW_TOKENS = 24
+
 
 class Block(ViTBlock):
     """timm's ViT block, with a width of an attention head that does not follow from the token's."""
 
     def __init__(
-        self, *, width: int, heads: int, dim_head: int, mlp_dim: int, dropout: float
+        self,
+        *,
+        width: int,
+        heads: int,
+        dim_head: int,
+        mlp_dim: int,
+        dropout: float,
+        tokens: int | None,
     ) -> None:
         # timm takes a ratio and truncates the product: the half keeps it from losing a unit.
         super().__init__(
@@ -27,18 +39,39 @@ class Block(ViTBlock):
             norm_layer=nn.LayerNorm,  # timm's own has another epsilon
         )
         self.attn = Attention(width, num_heads=heads, attn_head_dim=dim_head, proj_drop=dropout)
+        if tokens is not None and tokens <= _FEW_TOKENS:
+            attention: Any = self.attn  # timm calls it final, for its own scripting
+            attention.fused_attn = False
 
 
 class Encoder(nn.Module):
-    """Blocks that let every token attend to every other."""
+    """Blocks that let every token attend to every other.
+
+    tokens: how many come, where that is known: few are attended to faster without the fused kernel.
+    """
 
     def __init__(
-        self, *, width: int, depth: int, heads: int, dim_head: int, mlp_dim: int, dropout: float
+        self,
+        *,
+        width: int,
+        depth: int,
+        heads: int,
+        dim_head: int,
+        mlp_dim: int,
+        dropout: float,
+        tokens: int | None = None,
     ) -> None:
         super().__init__()
         self.blocks = nn.Sequential(
             *(
-                Block(width=width, heads=heads, dim_head=dim_head, mlp_dim=mlp_dim, dropout=dropout)
+                Block(
+                    width=width,
+                    heads=heads,
+                    dim_head=dim_head,
+                    mlp_dim=mlp_dim,
+                    dropout=dropout,
+                    tokens=tokens,
+                )
                 for _ in range(depth)
             )
         )
@@ -114,4 +147,5 @@ class Vanilla(nn.Module):
             dim_head=self.dim_head,
             mlp_dim=self.mlp_dim,
             dropout=self.block_dropout,
+            tokens=self.positions.shape[1],
         )
