@@ -15,7 +15,6 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
 from bastzoo.data.batches import Batch, ClipSet
@@ -246,6 +245,8 @@ def cost(
     convolutions, attention and the selective scan; norms, activations and FFTs are not counted. Clips take
     turns with a piece of work that is always the same: where that is not, the machine was `busy`.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # imports triton, where that is installed
+
     model.eval()
     device = accelerator.device
     clip = torch.randn(1, *shape, device=device, generator=torch.Generator(device).manual_seed(0))

@@ -7,11 +7,11 @@ arXiv:2312.00752), not from MambaVision's code, whose licence is non-commercial.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
 from bastzoo.errors import ComponentError
@@ -87,6 +87,20 @@ class Mixer(nn.Module):
         return rearrange(image, "w d 1 l -> w l d")
 
 
+class Mlp(nn.Sequential):
+    """Two linear layers with a GELU between. timm's own, and its weights' names, without importing timm."""
+
+    def __init__(self, width: int, hidden: int, *, dropout: float) -> None:
+        layers = {
+            "fc1": nn.Linear(width, hidden),
+            "act": nn.GELU(),
+            "drop1": nn.Dropout(dropout),
+            "fc2": nn.Linear(hidden, width),
+            "drop2": nn.Dropout(dropout),
+        }
+        super().__init__(OrderedDict(layers))
+
+
 class Block(nn.Module):
     """`x + mixer(norm(x))`, then `x + mlp(norm(x))`."""
 
@@ -95,7 +109,7 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(width)
         self.mixer = Mixer(width=width, state=state, kernel=kernel)
         self.norm2 = nn.LayerNorm(width)
-        self.mlp = Mlp(width, hidden, drop=dropout)
+        self.mlp = Mlp(width, hidden, dropout=dropout)
 
     def forward(self, tokens: Float[Tensor, "W L D"]) -> Float[Tensor, "W L D"]:
         """Return the changed tokens."""
