@@ -156,6 +156,7 @@ def results() -> Iterator[Results]:
     yield found
     if len([key for key in found if len(key) == 2]) == len(BACKBONES) * len(PRESETS):
         (HERE / "training.md").write_text(report(found), encoding="utf-8")
+        draw(found, HERE.parent / "docs" / "pictures" / "training-step.svg")
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -262,6 +263,39 @@ def report(found: Results) -> str:
     else:
         sections.append("This processor has no bfloat16 arithmetic, so there is no figure.")
     return "\n\n".join(sections) + "\n"
+
+
+def draw(found: Results, path: Path) -> None:
+    """Where the time of a step goes: a bar for each backbone and preset, its parts as shares."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    from bastzoo.plots.style import drawing, style_named
+
+    rows = [(preset, backbone) for preset in PRESETS for backbone in BACKBONES]
+    with drawing(style_named("paper")):
+        figure, axes = pyplot.subplots(figsize=(6.3, 3.2), layout="constrained")
+        left = [0.0] * len(rows)
+        places = range(len(rows))
+        for number, part in enumerate(PARTS):
+            shares = [100 * found[row]["parts"][number] / sum(found[row]["parts"]) for row in rows]
+            axes.barh(places, shares, left=left, label=part, height=0.7)
+            left = [a + b for a, b in zip(left, shares, strict=True)]
+        axes.set_yticks(
+            places,
+            [
+                f"{preset}, {backbone}: {1e3 * found[preset, backbone]['seconds']:.0f} ms"
+                for preset, backbone in rows
+            ],
+        )
+        axes.invert_yaxis()
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("share of a training step, %")
+        axes.legend(ncols=len(PARTS), loc="lower center", bbox_to_anchor=(0.4, 1.0), frameon=False)
+        figure.savefig(path, metadata={"Date": None})
+        pyplot.close(figure)
 
 
 if __name__ == "__main__":
