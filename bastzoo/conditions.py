@@ -1,11 +1,12 @@
-"""What is heard: where clips come from, and under which conditions.
+"""What is heard: where clips come from, under which conditions, and the tracks that are made of them.
 
-Both are data, without torch, so that an experiment can be planned and a mistake answered at once.
+All are data, without torch, so that an experiment can be planned and a mistake answered at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -178,6 +179,46 @@ WILD = Condition(
     mirrored=True,
 )
 """What the environment `wild` is heard under, unless something else is asked for."""
+
+
+USUAL = Condition()
+"""Clean, whole clips on the grid, with the data's own listener."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test of a track: a column of its table.
+
+    environment: where the test sounds are heard; None for the run's own.
+    """
+
+    label: str
+    condition: Condition = USUAL
+    environment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A question, what is trained to answer it, and the cases it is tested with.
+
+    conditions, environments: what runs are trained under; no environment: those that are asked for.
+    head: the head that models need, where the usual one cannot answer.
+    version: raised when the meaning of the track changes; results of two are never ranked together.
+    """
+
+    name: str
+    question: str
+    cases: tuple[Case, ...]
+    conditions: tuple[Condition, ...] = (USUAL,)
+    environments: tuple[str, ...] = ()
+    head: str = "azimuth"
+    version: int = 1
+
+    @property
+    def renders(self) -> bool:
+        """Whether the track needs clips rendered on demand; recorded data can change rooms only."""
+        conditions = [*self.conditions, *(case.condition for case in self.cases)]
+        return any(condition != USUAL for condition in conditions)
 
 
 class DataSource(BaseModel):

@@ -32,6 +32,7 @@ KINDS = (
     "executor",
     "dataset",
     "metric",
+    "track",
     "model",
 )
 

@@ -150,6 +150,12 @@ def check_metric(component: Component) -> None:
     assert metric.compute(arrays) == {"far_off": 1.0}
 
 
+def check_track(component: Component) -> None:
+    track = component.build()
+    assert track.name == component.name
+    assert [case.label for case in track.cases] == ["all of it", "100 ms", "100 ms, 10 dB"]
+
+
 def check_model(component: Component) -> None:
     folder = component.build()
     assert (folder.parent.name, folder.name) == ("hall_ears", "hall")
@@ -166,6 +172,7 @@ CHECKS: dict[str, Callable[[Component], Any]] = {
     "executor": check_executor,
     "dataset": check_dataset,
     "metric": check_metric,
+    "track": check_track,
     "model": check_model,
 }
 

@@ -282,8 +282,8 @@ def test_three_sides_of_a_collision_are_named(site: Site) -> None:
 
 
 def test_a_slow_plugin_is_named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discovery, "SLOW_SECONDS", 0.05)
-    site.install_module("slow-ears", "import time\ntime.sleep(0.06)\n" + backbones_source("slow"))
+    monkeypatch.setattr(discovery, "SLOW_SECONDS", 0.5)
+    site.install_module("slow-ears", "import time\ntime.sleep(0.6)\n" + backbones_source("slow"))
     host = plugins.plugin_host()
     assert record(host, "slow-ears").slow
     assert record(host, "slow-ears").ok

@@ -9,11 +9,11 @@ from pathlib import Path
 from bastzoo.answers.questions import Question
 from bastzoo.answers.scoring import ANSWERS_FILE
 from bastzoo.answers.table import read_answers
+from bastzoo.conditions import Track
 from bastzoo.data.batches import ClipSet
 from bastzoo.engine.evaluation import Answers, kept_answers, localize, localize_baseline
 from bastzoo.harness.runner import EVALUATION_BATCH, fitted
 from bastzoo.harness.track_run import load_run
-from bastzoo.harness.tracks import Track
 from bastzoo.harness.workbench import Workbench
 from bastzoo.records.record import RunRecord
 from bastzoo.records.store import PREDICTIONS_FILE

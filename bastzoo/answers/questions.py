@@ -10,10 +10,11 @@ from hashlib import blake2b
 import numpy as np
 import torch
 
+from bastzoo.conditions import Case, Track
 from bastzoo.data.rendering.clips import RenderedClips
 from bastzoo.data.rendering.scenes import SceneClips
 from bastzoo.errors import CombinationError, DataError
-from bastzoo.harness.tracks import Case, Track, find_track
+from bastzoo.harness.tracks import find_track
 from bastzoo.harness.workbench import Workbench
 from bastzoo.harness.workbench.session import usual_frontend
 from bastzoo.plugins import default_registry

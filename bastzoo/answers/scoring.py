@@ -11,9 +11,9 @@ import numpy as np
 
 from bastzoo.answers.questions import Question
 from bastzoo.answers.table import write_answers
+from bastzoo.conditions import USUAL, Track
 from bastzoo.engine.evaluation import Answers, score
 from bastzoo.errors import DataError
-from bastzoo.harness.tracks import USUAL, Track
 from bastzoo.harness.workbench import Workbench
 from bastzoo.metrics.metric import Metric
 from bastzoo.presets import DataSize

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from bastzoo.answers.questions import Question
+from bastzoo.conditions import Track
 from bastzoo.directions import azimuth_of, direction_from_angles, elevation_of
 from bastzoo.engine.evaluation import Answers
 from bastzoo.errors import DataError, tellable
-from bastzoo.harness.tracks import Track
 from bastzoo.limits.reading import MEBIBYTE, read_text
 from bastzoo.limits.writing import put
 from bastzoo.metrics.calibration import LEVELS

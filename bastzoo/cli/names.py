@@ -55,12 +55,7 @@ def _presets(ctx: click.Context) -> Pairs:
 
 
 def _tracks(ctx: click.Context) -> Pairs:
-    from bastzoo.harness.tracks import TRACKS
-
-    return [
-        *((name, track.question) for name, track in TRACKS.items()),
-        *_components("environment"),
-    ]
+    return [*_components("track"), *_components("environment")]
 
 
 def _runs(ctx: click.Context) -> Pairs:

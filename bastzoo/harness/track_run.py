@@ -12,14 +12,13 @@ from pathlib import Path
 
 import safetensors
 
-from bastzoo.conditions import Condition
+from bastzoo.conditions import Case, Condition, Track
 from bastzoo.data.batches import ClipSet
 from bastzoo.engine.evaluation import Answers, localize, localize_baseline
 from bastzoo.engine.weights import load_weights
 from bastzoo.errors import RecordError
 from bastzoo.experiment import Experiment, ResolvedComponent
 from bastzoo.harness.runner import EVALUATION_BATCH, components_of, evaluation_of, fitted
-from bastzoo.harness.tracks import Case, Track
 from bastzoo.harness.workbench import Workbench
 from bastzoo.harness.workbench.session import usual_frontend
 from bastzoo.model import BinauralLocalizer

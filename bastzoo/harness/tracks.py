@@ -1,74 +1,31 @@
-"""Tracks: one question each about a design, as conditions to train under and cases to test.
+"""Tracks by name, and what data can answer them; docs/protocol.md says what the built-in ones ask.
 
-docs/protocol.md defines them. This module imports no torch, so that a mistake is answered at once.
+This module imports no torch, so that a mistake is answered at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bastzoo.conditions import (
     CLEAN,
-    FAMILY_FOR_TEST,
     FAMILY_FOR_TRAINING,
-    INDIVIDUALS_FOR_TEST,
     MIXED_SNR,
+    Case,
     Condition,
     DataSource,
     Noise,
+    Track,
 )
 from bastzoo.errors import CombinationError, unknown_name
 from bastzoo.registry import Registry
+from bastzoo.zoo.offered import QUESTIONS
 
 if TYPE_CHECKING:
     from bastzoo.experiment import Experiment
     from bastzoo.records.record import AnswersExperiment, BaselineExperiment, TrackRecord
-
-USUAL = Condition()
-"""Clean, whole clips on the grid, with the data's own listener."""
-
-ENVIRONMENTS = ("RI01", "RI02", "RI")
-"""The environments of the papers, which the cross-environment track takes in turns."""
-
-DURATIONS_MS = (100.0, 200.0, 300.0, 400.0, 500.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One test of a track: a column of its table.
-
-    environment: where the test sounds are heard; None for the run's own.
-    """
-
-    label: str
-    condition: Condition = USUAL
-    environment: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """A question, what is trained to answer it, and the cases it is tested with.
-
-    conditions, environments: what runs are trained under; no environment: those that are asked for.
-    head: the head that models need, where the usual one cannot answer.
-    version: raised when the meaning of the track changes; results of two are never ranked together.
-    """
-
-    name: str
-    question: str
-    cases: tuple[Case, ...]
-    conditions: tuple[Condition, ...] = (USUAL,)
-    environments: tuple[str, ...] = ()
-    head: str = "azimuth"
-    version: int = 1
-
-    @property
-    def renders(self) -> bool:
-        """Whether the track needs clips rendered on demand; recorded data can change rooms only."""
-        conditions = [*self.conditions, *(case.condition for case in self.cases)]
-        return any(condition != USUAL for condition in conditions)
 
 
 def environment_track(name: str) -> Track:
@@ -86,141 +43,38 @@ def plain_track() -> Track:
     return Track(name="", question="", cases=())
 
 
-def _snr(snr_db: float | None, noise: Noise) -> Case:
-    label = "clean" if snr_db is None else f"{snr_db:g} dB"
-    return Case(label, Condition(snr_db=(snr_db,), noise=noise))
-
-
-def _snr_track(noise: Noise) -> Track:
-    return Track(
-        name="snr" if noise == "speech" else f"snr-{noise}",
-        question=f"How does a design stand diffuse {noise}{'-shaped' * (noise == 'speech')} noise?",
-        cases=tuple(_snr(snr_db, noise) for snr_db in MIXED_SNR),
-        conditions=(USUAL, Condition(snr_db=MIXED_SNR, noise=noise)),
-    )
-
-
-TRACKS: dict[str, Track] = {
-    track.name: track
-    for track in (
-        *map(environment_track, ENVIRONMENTS),
-        Track(
-            name="cross-environment",
-            question="What does a design that was trained in one room do in another?",
-            cases=tuple(Case(name, environment=name) for name in ENVIRONMENTS),
-            environments=ENVIRONMENTS,
-        ),
-        _snr_track("speech"),
-        _snr_track("white"),
-        Track(
-            name="duration",
-            question="How much of a sound does a design need to hear?",
-            cases=tuple(
-                Case(
-                    f"{ms:g} ms",
-                    # All of it is the usual condition, so that it is the same test.
-                    Condition(duration_ms=ms if ms != DURATIONS_MS[-1] else None),
-                )
-                for ms in DURATIONS_MS
-            ),
-        ),
-        Track(
-            name="unseen-head",
-            question="How does a design localize with ears that it was not trained on?",
-            cases=(
-                Case("heads 1-8", Condition(listeners=FAMILY_FOR_TRAINING)),
-                Case("heads 9-12", Condition(listeners=FAMILY_FOR_TEST)),
-            ),
-            conditions=(Condition(listeners=FAMILY_FOR_TRAINING),),
-        ),
-        Track(
-            name="off-grid",
-            question="What does a design answer between the azimuths that it was trained on?",
-            cases=(
-                Case("on the grid"),
-                Case("between", Condition(directions="between")),
-            ),
-        ),
-        Track(
-            name="full-sphere",
-            question="How well does a design hear elevation too?",
-            cases=(Case("sphere", Condition(directions="sphere")),),
-            conditions=(Condition(directions="sphere"),),
-            head="direction",
-        ),
-        Track(
-            name="multitask",
-            question="What was it, where was it and how high: how much of it does one model hear?",
-            cases=tuple(
-                Case(room, Condition(directions="sphere"), environment=room)
-                for room in ("RI01", "RI02")
-            ),
-            conditions=(Condition(directions="sphere"),),
-            head="direction+class",
-        ),
-        Track(
-            name="sources",
-            question="How many sounds at once does a design find, and where?",
-            cases=tuple(
-                Case(f"{n} source{'s' * (n > 1)}", Condition(sources=(n,))) for n in (1, 2, 3)
-            ),
-            conditions=(Condition(sources=(1, 2, 3)),),
-            head="multi",
-        ),
-        Track(
-            name="unseen-world",
-            question="What does a design do in rooms, places and ears that it was not trained in?",
-            cases=(
-                Case("clean", Condition(listeners=INDIVIDUALS_FOR_TEST), "wild"),
-                Case(
-                    "running",
-                    Condition(listeners=INDIVIDUALS_FOR_TEST, running=1.0, colour_db=4.0),
-                    "wild",
-                ),
-                Case(
-                    "noisy",
-                    Condition(listeners=INDIVIDUALS_FOR_TEST, colour_db=4.0, snr_span=(5.0, 20.0)),
-                    "wild",
-                ),
-            ),
-        ),
-        Track(
-            name="measured-rooms",
-            question="What does a design do in four real rooms, with ears that it never heard?",
-            cases=tuple(Case(f"room {room}", environment=f"surrey/{room}") for room in "ABCD"),
-        ),
-        Track(
-            name="measured-heads",
-            question="What does a design do with the ears of five people that it never heard?",
-            cases=tuple(
-                Case(f"person {person}", environment=f"cipic/{person}")
-                for person in ("152", "154", "156", "162", "165")
-            ),
-        ),
-    )
-}
-
-
 def find_track(name: str, registry: Registry) -> Track:
     """Look up a track by name, without case; every registered environment is one too.
 
-    Raises CombinationError for an unknown name.
+    Raises CombinationError for an unknown name, and for a track that calls itself otherwise than its record.
     """
-    known = {track.lower(): track for track in TRACKS}
+    known = {other.lower(): other for other in registry.names("track")}
     if name.lower() in known:
-        return TRACKS[known[name.lower()]]
+        component = registry.get("track", known[name.lower()])
+        component.require()
+        track = component.build_as(Track)
+        if (track.name, track.version) != (component.name, component.version):
+            raise CombinationError(
+                f"The track {component.name!r} of {component.distribution} calls itself {track.name!r}, "
+                f"version {track.version}; its record says version {component.version}."
+            )
+        return track
     environments = {other.lower(): other for other in registry.names("environment")}
     if name.lower() in environments:
         return environment_track(environments[name.lower()])
-    raise CombinationError(unknown_name("track", name, [*TRACKS]))
+    raise CombinationError(unknown_name("track", name, [*known.values()]))
 
 
 def question_of(name: str, records: Sequence[TrackRecord]) -> str:
     """What a track asks. An environment that is one is known by its only case, without its plugin."""
-    if name in TRACKS:
-        return TRACKS[name].question
-    is_environment = all([case.label for case in record.cases] == [name] for record in records)
-    return environment_track(name).question if is_environment else ""
+    if name in QUESTIONS:
+        return QUESTIONS[name]
+    if all([case.label for case in record.cases] == [name] for record in records):
+        return environment_track(name).question
+    from bastzoo.plugins import default_registry  # only a plugin's track pays for it
+
+    registry = default_registry()
+    return registry.get("track", name).summary if name in registry.names("track") else ""
 
 
 def check_track(track: Track, source: DataSource) -> None:

@@ -21,7 +21,7 @@ from bastzoo.hookspecs.networks import (
     bastzoo_integrations,
     bastzoo_losses,
 )
-from bastzoo.hookspecs.questions import bastzoo_metrics
+from bastzoo.hookspecs.questions import bastzoo_metrics, bastzoo_tracks
 from bastzoo.hookspecs.worlds import bastzoo_datasets, bastzoo_environments
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "bastzoo_losses",
     "bastzoo_metrics",
     "bastzoo_models",
+    "bastzoo_tracks",
     "hookimpl",
     "hookspec",
 ]
@@ -52,6 +53,7 @@ KIND_OF_HOOK = {
     "bastzoo_executors": "executor",
     "bastzoo_datasets": "dataset",
     "bastzoo_metrics": "metric",
+    "bastzoo_tracks": "track",
     "bastzoo_models": "model",
 }
 """The kind of component that each hook returns."""

@@ -1,4 +1,4 @@
-"""What is asked of a run: metrics."""
+"""What is asked of a run: metrics and tracks."""
 
 from __future__ import annotations
 
@@ -55,5 +55,54 @@ def bastzoo_metrics() -> list[Component]:  # type: ignore[empty-body]
     def compute(arrays):
         angle = angular_distance(arrays["directions"], arrays["targets"])
         return {"far_off": float((~(angle <= 45)).mean()) if len(angle) else None}
+    ```
+    """
+
+
+@hookspec
+def bastzoo_tracks() -> list[Component]:  # type: ignore[empty-body]
+    """Questions that runs are asked: conditions to train under, and cases to test.
+
+    The target is called without arguments and returns a `bastzoo.conditions.Track` with the name and
+    the version of its record: the question, the cases that runs are tested with (a label, a
+    `Condition`, an environment or None for the run's own), and what is trained for it (`conditions`,
+    `environments`, the `head` that it needs). It imports no torch. `bastzoo bench --track NAME`,
+    `evaluate`, `clips` and `score` then know it, and it has a leaderboard of its own. Raise the version
+    when its meaning changes: results of two are never ranked together.
+
+    ```python
+    # short_noise/__init__.py
+    from bastzoo import Component, hookimpl
+
+
+    @hookimpl
+    def bastzoo_tracks():
+        return [
+            Component(
+                kind="track",
+                name="short-noise",
+                target="short_noise.track:short_noise",
+                summary="What is left of a design in noise when it hears 100 ms only?",
+                citation="none",
+                licence="MIT",
+            )
+        ]
+    ```
+
+    ```python
+    # short_noise/track.py
+    from bastzoo.conditions import Case, Condition, Track
+
+
+    def short_noise():
+        return Track(
+            name="short-noise",
+            question="What is left of a design in noise when it hears 100 ms only?",
+            cases=(
+                Case("all of it"),
+                Case("100 ms", Condition(duration_ms=100.0)),
+                Case("100 ms, 10 dB", Condition(duration_ms=100.0, snr_db=(10.0,))),
+            ),
+        )
     ```
     """

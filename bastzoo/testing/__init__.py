@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from bastzoo.testing.suites.heads import HeadSuite
     from bastzoo.testing.suites.integrations import IntegrationSuite
     from bastzoo.testing.suites.losses import LossSuite
-    from bastzoo.testing.suites.metrics import MetricSuite
     from bastzoo.testing.suites.models import ModelSuite
+    from bastzoo.testing.suites.questions import MetricSuite, TrackSuite
 
 SUITES = {
     "backbone": "BackboneSuite",
@@ -42,9 +42,10 @@ SUITES = {
     "executor": "ExecutorSuite",
     "dataset": "DatasetSuite",
     "metric": "MetricSuite",
+    "track": "TrackSuite",
     "model": "ModelSuite",
 }
-"""The suite of each kind, in the module named after the kind."""
+"""The suite of each kind."""
 
 __all__ = [
     "SUITES",
@@ -59,10 +60,12 @@ __all__ = [
     "LossSuite",
     "MetricSuite",
     "ModelSuite",
+    "TrackSuite",
     "suite_of",
 ]
 
-_MODULES = {suite: ("losses" if kind == "loss" else f"{kind}s") for kind, suite in SUITES.items()}
+_OTHERWISE = {"loss": "losses", "metric": "questions", "track": "questions"}
+_MODULES = {suite: _OTHERWISE.get(kind, f"{kind}s") for kind, suite in SUITES.items()}
 
 
 def suite_of(kind: str) -> type[ComponentSuite]:

@@ -11,6 +11,7 @@ from bastzoo.zoo.offered import bastzoo_datasets as bastzoo_datasets
 from bastzoo.zoo.offered import bastzoo_executors as bastzoo_executors
 from bastzoo.zoo.offered import bastzoo_metrics as bastzoo_metrics
 from bastzoo.zoo.offered import bastzoo_models as bastzoo_models
+from bastzoo.zoo.offered import bastzoo_tracks as bastzoo_tracks
 
 _BAST = (
     "Kuang, van der Heijden, Mehrkanoon, BAST: Binaural Audio Spectrogram Transformer for Binaural "

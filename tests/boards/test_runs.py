@@ -13,10 +13,10 @@ from bastzoo.boards.columns import COLUMNS, ColumnChoice
 from bastzoo.boards.formats import FORMATS
 from bastzoo.boards.runs import render_leaderboard, sections
 from bastzoo.errors import RecordError
-from bastzoo.harness.tracks import TRACKS
 from bastzoo.presets import Preset, load_preset
 from bastzoo.records.record import RunRecord
 from bastzoo.records.store import read_records
+from bastzoo.zoo.offered import QUESTIONS
 from tests.records.made import PROVENANCE, baseline_record, evaluation, model_record
 
 LEADERBOARDS = Path(__file__).parents[2] / "leaderboards"
@@ -324,7 +324,7 @@ def test_failed_runs_are_left_out() -> None:
     sorted(
         LEADERBOARDS / f"{folder.name}.md"
         for folder in LEADERBOARDS.glob("records/*")
-        if folder.name not in TRACKS
+        if folder.name not in QUESTIONS
     ),
     ids=lambda p: p.stem,
 )

@@ -11,8 +11,8 @@ import pytest
 
 from bastzoo.boards.tracks import render_track, sections
 from bastzoo.conditions import Condition
-from bastzoo.harness.tracks import TRACKS
 from bastzoo.records.store import read_track_records
+from bastzoo.zoo.offered import QUESTIONS
 from tests.records.made import baseline_record, model_record, on_track
 
 
@@ -143,14 +143,14 @@ LEADERBOARDS = Path(__file__).parents[2] / "leaderboards"
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in TRACKS if (LEADERBOARDS / f"{name}.md").exists()]
+    "name", [name for name in QUESTIONS if (LEADERBOARDS / f"{name}.md").exists()]
 )
 def test_a_committed_leaderboard_follows_from_its_records(name: str) -> None:
     found, faults = read_track_records(LEADERBOARDS / "records" / name)
     assert not faults
     assert {record.track for record in found} == {name}
     text = (LEADERBOARDS / f"{name}.md").read_text(encoding="utf-8")
-    assert text == render_track(found, TRACKS[name].question)
+    assert text == render_track(found, QUESTIONS[name])
 
 
 def test_what_the_protocol_says_of_tracks_that_predict_each_other_follows_from_the_records(

@@ -20,6 +20,7 @@ from bastzoo.zoo import (
     bastzoo_losses,
     bastzoo_metrics,
     bastzoo_models,
+    bastzoo_tracks,
 )
 from tests.cli.command import bastzoo, data
 from tests.cli.troubled import BROKEN, install_troubles
@@ -37,6 +38,7 @@ BUILT_IN = [
     *bastzoo_datasets(),
     *bastzoo_metrics(),
     *bastzoo_models(),
+    *bastzoo_tracks(),
 ]
 
 

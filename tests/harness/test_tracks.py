@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bastzoo.cli.options import TRACK_NAMES
@@ -15,15 +17,18 @@ from bastzoo.conditions import (
 )
 from bastzoo.errors import CombinationError
 from bastzoo.harness.tracks import (
-    TRACKS,
     check_track,
     find_track,
+    question_of,
     training_conditions,
     with_conditions,
 )
 from bastzoo.plugins import default_registry
+from bastzoo.registry import Registry
+from bastzoo.zoo.offered import QUESTIONS
 
 RECORDED = DataSource(layout="bast", path="clips")
+TRACKS = {name: find_track(name, default_registry()) for name in QUESTIONS}
 
 
 def test_the_snr_track_is_0_to_40_db_in_steps_of_5_and_clean() -> None:
@@ -49,8 +54,7 @@ def test_a_whole_clip_is_the_usual_condition_so_that_it_is_the_same_test() -> No
 
 
 def test_help_texts_name_all_tracks() -> None:
-    environments = {"RI01", "RI02", "RI"}  # the help texts say "or an environment"
-    assert set(TRACK_NAMES.split(", ")) == set(TRACKS) - environments
+    assert TRACK_NAMES.split(", ") == [*TRACKS]
 
 
 def test_no_listener_of_the_unseen_world_is_ever_trained_with() -> None:
@@ -58,17 +62,27 @@ def test_no_listener_of_the_unseen_world_is_ever_trained_with() -> None:
     assert not heard & {*WILD.listeners, *FAMILY_FOR_TRAINING, *INDIVIDUALS_FOR_TRAINING}
 
 
-def test_labels_of_a_track_are_distinct() -> None:
-    for track in TRACKS.values():
-        assert len({case.label for case in track.cases}) == len(track.cases)
-
-
 def test_a_track_is_found_without_case_and_every_environment_is_one() -> None:
     registry = default_registry()
-    assert find_track("Unseen-HEAD", registry) is TRACKS["unseen-head"]
+    assert find_track("Unseen-HEAD", registry) == TRACKS["unseen-head"]
     assert find_track("ri02", registry).cases[0].environment == "RI02"
     with pytest.raises(CombinationError, match=r"no track named 'snrr'\. Did you mean 'snr'"):
         find_track("snrr", registry)
+
+
+def test_a_track_that_is_not_what_its_record_says_is_refused() -> None:
+    """Its results would be filed under another name, or ranked with those of another version."""
+    record = default_registry().get("track", "snr")
+    for changes in ({"name": "noise"}, {"name": "snr", "version": 2}):
+        registry = Registry([replace(record, **changes)])
+        with pytest.raises(
+            CombinationError, match="calls itself 'snr', version 1; its record says"
+        ):
+            find_track(str(changes["name"]), registry)
+
+
+def test_what_a_track_asks_is_known_without_its_plugin_where_it_is_built_in() -> None:
+    assert [question_of(name, []) for name in TRACKS] == [t.question for t in TRACKS.values()]
 
 
 def test_recorded_data_answers_for_rooms_and_for_nothing_else() -> None:
@@ -107,4 +121,4 @@ def test_conditions_that_are_asked_for_take_the_place_of_the_tracks_own() -> Non
     assert track.conditions == (
         Condition(listeners=tuple(range(1, 9)), snr_db=(10.0,), noise="white"),
     )
-    assert with_conditions(TRACKS["duration"], []) is TRACKS["duration"]
+    assert with_conditions(TRACKS["duration"], []) == TRACKS["duration"]

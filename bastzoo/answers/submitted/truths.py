@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bastzoo.answers.questions import Question, questions_of
-from bastzoo.conditions import DataSource
+from bastzoo.conditions import Case, DataSource, Track
 from bastzoo.errors import RecordError
-from bastzoo.harness.tracks import Case, Track, find_track
+from bastzoo.harness.tracks import find_track
 from bastzoo.harness.workbench import Workbench
 from bastzoo.metrics.metric import Metric
 from bastzoo.presets import DataSize

@@ -13,8 +13,7 @@ from bastzoo.cli.names import Named
 from bastzoo.cli.options import TRACK_NAMES, as_json
 
 if TYPE_CHECKING:
-    from bastzoo.conditions import DataSource
-    from bastzoo.harness.tracks import Track
+    from bastzoo.conditions import DataSource, Track
     from bastzoo.harness.workbench import Workbench
     from bastzoo.presets import DataSize
 

@@ -204,11 +204,12 @@ def _names(tracks: Sequence[str], everything: bool, records: Sequence[TrackRecor
 
     Raises CombinationError for a name that neither the records nor bastzoo knows.
     """
-    from bastzoo.harness.tracks import TRACKS, find_track
+    from bastzoo.harness.tracks import find_track
+    from bastzoo.zoo.offered import QUESTIONS
 
     there = {record.track.lower(): record.track for record in records}
     if everything:
-        known = [*TRACKS]
+        known = ["RI01", "RI02", "RI", *QUESTIONS]
         return sorted(
             there.values(), key=lambda t: (known.index(t) if t in known else len(known), t)
         )

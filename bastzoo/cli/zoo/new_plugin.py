@@ -34,6 +34,7 @@ _BENCH = {
     "executor": "--backbone vanilla --integ SUB --loss MIX --sharing SP --executor {}",
     "dataset": "--backbone vanilla --integ SUB --loss MIX --sharing SP --listener {}",
     "metric": "--backbone vanilla --integ SUB --loss MIX --sharing SP",
+    "track": "--backbone vanilla --integ SUB --loss MIX --sharing SP --track {}",
     "model": "",
 }
 """A row of a leaderboard with the new component in it."""
@@ -128,7 +129,9 @@ def _values(name: str, kind: str, package: str) -> dict[str, str]:
         "Article": article.capitalize(),
         "Class": camel,
         "function": package,
-        "Target": package if kind in ("environment", "dataset", "metric", "model") else camel,
+        "Target": package
+        if kind in ("environment", "dataset", "metric", "track", "model")
+        else camel,
         "bench": f"bastzoo predict {name} recording.wav"
         if kind == "model"
         else f"bastzoo bench {_BENCH[kind].format(name)}",

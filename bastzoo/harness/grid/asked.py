@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bastzoo.conditions import Condition, DataSource
+from bastzoo.conditions import Condition, DataSource, Track
 from bastzoo.experiment import Combination, Tasks
 from bastzoo.harness.grid.axes import axes_of, combinations, is_all
-from bastzoo.harness.tracks import Track, check_track, find_track, plain_track, with_conditions
+from bastzoo.harness.tracks import check_track, find_track, plain_track, with_conditions
 from bastzoo.presets import Preset, load_preset
 from bastzoo.registry import Registry
 

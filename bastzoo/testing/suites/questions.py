@@ -1,4 +1,4 @@
-"""Promises of metrics."""
+"""Promises of what is asked of runs: metrics and tracks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from unittest import SkipTest
 
 import numpy as np
 
+from bastzoo.conditions import Track
 from bastzoo.directions import direction_from_angles
 from bastzoo.metrics.metric import Figures, Metric
 from bastzoo.testing.suite import ComponentSuite
@@ -99,3 +100,48 @@ class MetricSuite(ComponentSuite):
                 f"it needs {', '.join(missing)}; give them in `arrays` of a class of your own"
             )
         return arrays
+
+
+class TrackSuite(ComponentSuite):
+    """Promises of a track: a question, and the cases that answer it."""
+
+    kind = "track"
+
+    def build(self) -> Track:
+        """Build the track."""
+        track: Track = self.record.build()
+        return track
+
+    def test_it_has_its_name_and_version(self) -> None:
+        """It has the name and the version of its record: results are filed under both."""
+        track = self.build()
+        assert track.name == self.record.name, (
+            f"it calls itself {track.name!r}, and its record {self.record.name!r}"
+        )
+        assert track.version == self.record.version, (
+            f"it is version {track.version}, and its record says {self.record.version}"
+        )
+
+    def test_it_asks_a_question(self) -> None:
+        """It asks something, which stands above its table."""
+        question = self.build().question
+        assert question.strip(), "it has no question"
+        assert "\n" not in question, "its question is more than one line"
+
+    def test_its_cases_can_be_told_apart(self) -> None:
+        """It has at least one case; each has a label and a test of its own."""
+        cases = self.build().cases
+        assert cases, "it has no case"
+        labels = [case.label for case in cases]
+        assert all(label.strip() for label in labels), "a case has no label"
+        assert len(set(labels)) == len(labels), f"two cases have one label: {', '.join(labels)}"
+        tests = [(case.condition, case.environment) for case in cases]
+        assert len(set(tests)) == len(tests), "two cases are the same test"
+
+    def test_something_is_trained_for_it(self) -> None:
+        """It names at least one condition to train under."""
+        assert self.build().conditions, "it trains under no condition"
+
+    def test_it_is_the_same_every_time(self) -> None:
+        """It is the same at every build: results are named after it."""
+        assert self.build() == self.build(), "two builds differ"
