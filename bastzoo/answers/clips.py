@@ -13,7 +13,7 @@ import torch
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
 from bastzoo.answers.questions import Question
 from bastzoo.errors import SetupError
-from bastzoo.limits.writing import new_folder
+from bastzoo.limits.writing import check_space, new_folder
 
 INDEX_FILE = "clips.csv"
 ABOUT_FILE = "about.json"
@@ -39,12 +39,12 @@ def write_clips(
     total = sum(len(question.clips) for question in questions)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder.parent).free
-        if total * _BYTES_PER_CLIP > free:
-            raise SetupError(
-                f"{str(folder)!r} will take about {total * _BYTES_PER_CLIP / 1e9:.1f} GB, and there are "
-                f"{free / 1e9:.1f} GB left; make room, or name another folder with --out."
-            )
+        check_space(
+            repr(str(folder)),
+            total * _BYTES_PER_CLIP,
+            folder.parent,
+            otherwise="name another folder with --out",
+        )
         aside = new_folder(folder.parent, folder.name)
         try:
             _write(questions, aside, about, lambda done: progress(done, total))

@@ -26,7 +26,7 @@ from bastzoo.data.batches import Batch, ClipSet, Counted
 from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.directions import azimuth_of, elevation_of
 from bastzoo.errors import DataError, SetupError
-from bastzoo.limits.writing import new_folder
+from bastzoo.limits.writing import check_space, new_folder
 from bastzoo.zoo.slots import sources_of
 
 ABOUT_FILE = "about.json"
@@ -248,12 +248,12 @@ def _folder(folder: Path, data: RenderedData, layout: str) -> Iterator[Path]:
         ) from error
     try:
         needed = sum(len(data.split(split)) for split in SPLITS) * _BYTES_PER_CLIP[layout]
-        free = shutil.disk_usage(folder.parent).free
-        if needed > free:
-            raise SetupError(
-                f"{str(folder)!r} will take about {needed / 1e9:.1f} GB, and there are "
-                f"{free / 1e9:.1f} GB left; make room, or render fewer sounds with another --preset."
-            )
+        check_space(
+            repr(str(folder)),
+            needed,
+            folder.parent,
+            otherwise="render fewer sounds with another --preset",
+        )
         yield aside
         os.replace(aside, folder)
     except OSError as error:

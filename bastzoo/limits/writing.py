@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from bastzoo.errors import SetupError
+
 ASIDE = ".writing-"
 _OLD = "old"
 REPLACED = f"{ASIDE}{_OLD}-"
@@ -21,6 +23,27 @@ REPLACED = f"{ASIDE}{_OLD}-"
 _TRIES = 10
 _OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+
+
+def in_bytes(count: float) -> str:
+    """A size in words: `340 kB`, `1.2 GB`; never 0 of a unit that is too large."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return (
+                f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"
+            )
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def check_space(what: str, needed: int, folder: Path, *, otherwise: str) -> None:
+    """Raise SetupError where a disk has no room. otherwise: what to do but to make room."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise SetupError(
+            f"{what} will take about {in_bytes(needed)}, and there are {in_bytes(free)} left; make room, or "
+            f"{otherwise}."
+        )
 
 
 def new_folder(parent: Path, words: str) -> Path:

@@ -124,9 +124,11 @@ def test_a_disk_without_room_is_named_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "bastzoo.data.export.shutil.disk_usage", lambda path: type("Disk", (), {"free": 1_000})
+        "bastzoo.limits.writing.shutil.disk_usage", lambda path: type("Disk", (), {"free": 1_000})
     )
-    with pytest.raises(SetupError, match="GB left; make room"):
+    with pytest.raises(
+        SetupError, match=r"about [1-9][\d.]* [kM]B, and there are 1\.0 kB left; make room"
+    ):
         write_bast_folder(rendered(), tmp_path / "clips", room_names=NAMES)
     assert not list(tmp_path.iterdir())
 

@@ -11,6 +11,7 @@ from tabulate import tabulate
 
 from bastzoo.cli.terminal.output import table
 from bastzoo.errors import tellable
+from bastzoo.limits.writing import in_bytes
 
 if TYPE_CHECKING:
     from bastzoo.experiment import Experiment, ResolvedComponent
@@ -112,7 +113,7 @@ def print_details(record: RunRecord, path: Path | None) -> None:
         ("took", f"{_duration(provenance.seconds)}, {provenance.peak_memory_mb:,.0f} MB at most"),
     ]
     if path is not None and path.is_dir():
-        files = (f"{p.name} ({_bytes(p.stat().st_size)})" for p in sorted(path.iterdir()))
+        files = (f"{p.name} ({in_bytes(p.stat().st_size)})" for p in sorted(path.iterdir()))
         lines.append(("files", ", ".join(files)))
     click.echo()
     click.echo("\n".join(table(lines)))
@@ -121,10 +122,6 @@ def print_details(record: RunRecord, path: Path | None) -> None:
 def _component(component: ResolvedComponent) -> str:
     values = ", ".join(f"{name} {value}" for name, value in component.parameters.items())
     return f"{component.name} version {component.version}{values and ', '}{values}"
-
-
-def _bytes(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
 def print_tracks(name: str, found: list[TrackRecord], *, as_json: bool) -> None:

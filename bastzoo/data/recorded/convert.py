@@ -36,6 +36,7 @@ from bastzoo.data.recorded.faults import Faults
 from bastzoo.data.recorded.index import RecordedIndex
 from bastzoo.errors import DataError, SetupError
 from bastzoo.limits.cores import available_cores
+from bastzoo.limits.writing import check_space
 from bastzoo.ops.fingerprint import fingerprint, fingerprints
 from bastzoo.registry import Component
 
@@ -305,12 +306,12 @@ def _check_space(root: Path, partial: Path, conversion: Conversion) -> None:
     path = partial / FEATURES_FILE
     if path.exists():
         needed -= path.stat().st_blocks * 512
-    free = shutil.disk_usage(partial).free
-    if needed > free:
-        raise SetupError(
-            f"The cache {str(root)!r} needs {needed / 1e9:.1f} GB for this data set and there are "
-            f"{free / 1e9:.1f} GB left; make room, or name another folder with --cache."
-        )
+    check_space(
+        f"The cache {str(root)!r} of this data set",
+        needed,
+        partial,
+        otherwise="name another folder with --cache",
+    )
 
 
 @contextlib.contextmanager

@@ -254,7 +254,9 @@ def test_a_disk_without_room_is_named_before_anything_is_read(
     monkeypatch.setattr(
         conversion.shutil, "disk_usage", lambda path: type("Disk", (), {"free": 10})
     )
-    with pytest.raises(SetupError, match=r"needs 0\.0 GB .* name another folder with --cache"):
+    with pytest.raises(
+        SetupError, match=r"about \d.* there are 10 bytes left.* folder with --cache"
+    ):
         convert(read_bast_folder(clips), FRONTEND, cache=tmp_path)
 
 
