@@ -114,6 +114,7 @@ def opened(path: Path) -> tuple[str, dict[str, bytes]]:
         NotImplementedError,
         EOFError,
         RuntimeError,
+        ValueError,  # of a name that is no text, say
     ) as error:
         raise RecordError(f"{what} cannot be read: {error}.") from error
     try:
