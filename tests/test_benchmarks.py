@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import subprocess
 import sys
@@ -12,8 +13,21 @@ ROOT = Path(__file__).parents[1]
 
 def test_all_benchmarks_are_collected() -> None:
     """A module of theirs that hides an installed one, say, breaks all of them and nothing else."""
-    words = ("-m", "pytest", "benchmarks", "--collect-only", "-q", "-o", "addopts=")
-    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True)
+    words = (
+        "-m",
+        "pytest",
+        "benchmarks",
+        "--collect-only",
+        "-q",
+        "-o",
+        "addopts=",
+        "-p",
+        "no:xdist",
+    )
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, env=alone
+    )
     assert done.returncode == 0, done.stdout
     assert "test_training.py::test_step[mamba-paper]" in done.stdout
 
