@@ -46,6 +46,8 @@ GOALS = {
     ("paper", "swin"): "1.3 ×",
     ("paper", "mamba"): "3.5 ×",
 }
+# Of Okabe and Ito (2008): they differ for colour-blind readers too.
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7")
 PARTS = ("rendering", "frontend", "forward", "backward", "optimizer")
 
 Results = dict[tuple[str, ...], dict[str, Any]]
@@ -281,7 +283,7 @@ def draw(found: Results, path: Path) -> None:
         places = range(len(rows))
         for number, part in enumerate(PARTS):
             shares = [100 * found[row]["parts"][number] / sum(found[row]["parts"]) for row in rows]
-            axes.barh(places, shares, left=left, label=part, height=0.7)
+            axes.barh(places, shares, left=left, label=part, height=0.7, color=COLOURS[number])
             left = [a + b for a, b in zip(left, shares, strict=True)]
         axes.set_yticks(
             places,

@@ -20,8 +20,8 @@ from bastzoo.conditions import (
     Track,
 )
 from bastzoo.errors import CombinationError, unknown_name
+from bastzoo.metrics.questions import QUESTIONS
 from bastzoo.registry import Registry
-from bastzoo.zoo.offered import QUESTIONS
 
 if TYPE_CHECKING:
     from bastzoo.experiment import Experiment

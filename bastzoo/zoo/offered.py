@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bastzoo.hookspecs import hookimpl
+from bastzoo.metrics.questions import QUESTIONS
 from bastzoo.registry import Component
 
 _RAY = "Moritz et al., Ray, arXiv:1712.05889 (2018)"
@@ -11,22 +12,6 @@ _LICENCE = "Apache-2.0"
 _POLAR = "Middlebrooks, J. Acoust. Soc. Am. 106:1493 (1999)"
 _NONE = "none"
 _BAST = "Kuang, van der Heijden, Mehrkanoon, arXiv:2207.03927 (2022)"
-
-QUESTIONS = {
-    "cross-environment": "What does a design that was trained in one room do in another?",
-    "snr": "How does a design stand diffuse speech-shaped noise?",
-    "snr-white": "How does a design stand diffuse white noise?",
-    "duration": "How much of a sound does a design need to hear?",
-    "unseen-head": "How does a design localize with ears that it was not trained on?",
-    "off-grid": "What does a design answer between the azimuths that it was trained on?",
-    "full-sphere": "How well does a design hear elevation too?",
-    "multitask": "What was it, where was it and how high: how much of it does one model hear?",
-    "sources": "How many sounds at once does a design find, and where?",
-    "unseen-world": "What does a design do in rooms, places and ears that it was not trained in?",
-    "measured-rooms": "What does a design do in four real rooms, with ears that it never heard?",
-    "measured-heads": "What does a design do with the ears of five people that it never heard?",
-}
-"""What each track asks: the built-in ones, in the order of tables."""
 
 _MODELS = (
     (

@@ -16,7 +16,7 @@ from bastzoo.conditions import (
     Noise,
     Track,
 )
-from bastzoo.zoo.offered import QUESTIONS
+from bastzoo.metrics.questions import QUESTIONS
 
 _ENVIRONMENTS = ("RI01", "RI02", "RI")
 """The environments of the papers, which the cross-environment track takes in turns."""

@@ -13,10 +13,10 @@ from bastzoo.boards.columns import COLUMNS, ColumnChoice
 from bastzoo.boards.formats import FORMATS
 from bastzoo.boards.runs import render_leaderboard, sections
 from bastzoo.errors import RecordError
+from bastzoo.metrics.questions import QUESTIONS
 from bastzoo.presets import Preset, load_preset
 from bastzoo.records.record import RunRecord
 from bastzoo.records.store import read_records
-from bastzoo.zoo.offered import QUESTIONS
 from tests.records.made import PROVENANCE, baseline_record, evaluation, model_record
 
 LEADERBOARDS = Path(__file__).parents[2] / "leaderboards"

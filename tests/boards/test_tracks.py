@@ -11,8 +11,8 @@ import pytest
 
 from bastzoo.boards.tracks import render_track, sections
 from bastzoo.conditions import Condition
+from bastzoo.metrics.questions import QUESTIONS
 from bastzoo.records.store import read_track_records
-from bastzoo.zoo.offered import QUESTIONS
 from tests.records.made import baseline_record, model_record, on_track
 
 

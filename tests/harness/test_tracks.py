@@ -23,9 +23,9 @@ from bastzoo.harness.tracks import (
     training_conditions,
     with_conditions,
 )
+from bastzoo.metrics.questions import QUESTIONS
 from bastzoo.plugins import default_registry
 from bastzoo.registry import Registry
-from bastzoo.zoo.offered import QUESTIONS
 
 RECORDED = DataSource(layout="bast", path="clips")
 TRACKS = {name: find_track(name, default_registry()) for name in QUESTIONS}

@@ -120,6 +120,7 @@ def _training(training: Training, data: bytes) -> Iterator[str]:
     try:
         rows = list(csv.DictReader(io.StringIO(data.decode())))
         steps = {int(float(row["step"])): float(row["validation_ad"]) for row in rows}
+        seconds = [float(row["seconds"]) for row in rows]
     except (ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
         yield f"{HISTORY_FILE} cannot be read ({type(error).__name__})"
         return
@@ -132,6 +133,11 @@ def _training(training: Training, data: bytes) -> Iterator[str]:
     ):
         if said is None or not abs(said - found) <= 1e-6:
             yield f"training.{name} does not follow from {HISTORY_FILE}"
+    if training.validations:  # records of before they were kept have none
+        said_rows = [(each.step, each.ad, each.seconds) for each in training.validations]
+        found_rows = [(*pair, at) for pair, at in zip(steps.items(), seconds, strict=False)]
+        if len(said_rows) != len(found_rows) or not np.allclose(said_rows, found_rows, rtol=0, atol=1e-6):
+            yield f"training.validations are not those of {HISTORY_FILE}"
 
 
 def _cost(cost: Cost, experiment: Experiment, registry: Registry) -> Iterator[str]:

@@ -205,7 +205,7 @@ def _names(tracks: Sequence[str], everything: bool, records: Sequence[TrackRecor
     Raises CombinationError for a name that neither the records nor bastzoo knows.
     """
     from bastzoo.harness.tracks import find_track
-    from bastzoo.zoo.offered import QUESTIONS
+    from bastzoo.metrics.questions import QUESTIONS
 
     there = {record.track.lower(): record.track for record in records}
     if everything:
