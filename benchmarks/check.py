@@ -34,6 +34,11 @@ def main(words: list[str]) -> int:
         BASELINE.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         print(f"{len(found)} ratios are the baseline now.")
         return 0
+    if not BASELINE.exists():
+        print(
+            "There is no baseline yet: `python benchmarks/check.py --accept` makes these ratios it."
+        )
+        return 1
     baseline = json.loads(BASELINE.read_text(encoding="utf-8"))
     lines = slower(baseline, found)
     missing = sorted(baseline.keys() - found.keys())

@@ -136,7 +136,9 @@ def _training(training: Training, data: bytes) -> Iterator[str]:
     if training.validations:  # records of before they were kept have none
         said_rows = [(each.step, each.ad, each.seconds) for each in training.validations]
         found_rows = [(*pair, at) for pair, at in zip(steps.items(), seconds, strict=False)]
-        if len(said_rows) != len(found_rows) or not np.allclose(said_rows, found_rows, rtol=0, atol=1e-6):
+        if len(said_rows) != len(found_rows) or not np.allclose(
+            said_rows, found_rows, rtol=0, atol=1e-6
+        ):
             yield f"training.validations are not those of {HISTORY_FILE}"
 
 
