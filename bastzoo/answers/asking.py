@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from bastzoo.answers.questions import Question, asked
-from bastzoo.answers.scoring import keep, scored
-from bastzoo.answers.table import OPTIONAL, REQUIRED, check_form
+from bastzoo.answers.scoring import keep
+from bastzoo.answers.table import OPTIONAL, REQUIRED, SPANS, answered, check_form
 from bastzoo.directions import direction_from_angles
 from bastzoo.engine.evaluation import Answers
 from bastzoo.errors import DataError, tellable
+from bastzoo.metrics.localization import unit
 
 if TYPE_CHECKING:
     from bastzoo.boards.frames import Runs
@@ -28,11 +29,7 @@ Method = Callable[[Tensor], Any]
 """From clips `[n, 2, 8000]` (float32, 16 kHz, the left ear first) to what it answers to each of them."""
 
 _ANGLES = (*REQUIRED[1:], *OPTIONAL)
-_SPANS = {
-    "azimuth_deg": (-180.0, 180.0),
-    "elevation_deg": (-90.0, 90.0),
-    "confidence": (0.0, 1.0),
-}
+_WHOSE = "The answers of the method"
 
 
 def score(
@@ -68,16 +65,7 @@ def score(
     found, store = asked(track, preset=preset, environment=env), RunStore(out)
     store.prepare()
     given = ask(method, found.questions, batch=batch)
-    run, on_track = scored(
-        given,
-        found.questions,
-        found.track,
-        name=name,
-        size=found.size,
-        workbench=found.workbench,
-        seconds=time.perf_counter() - started,
-    )
-    keep(run, on_track, store, answers=given, questions=found.questions)
+    run, _, _ = keep(given, found, store, name=name, started=started)
     return Runs.of(out, question=question_of).of_keys({run.key})
 
 
@@ -118,7 +106,7 @@ def ask(
         cases.append({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
     angles = np.concatenate([columns.get("azimuth_deg", np.empty(0)) for columns in cases])
     if len(angles):
-        check_form("The answers", angles[~np.isnan(angles)].tolist())
+        check_form(_WHOSE, angles[~np.isnan(angles)].tolist())
     return [_answers(*each) for each in zip(cases, questions, strict=True)]
 
 
@@ -167,50 +155,28 @@ def _of_length(values: np.ndarray, what: str, count: int) -> np.ndarray:
 
 
 def _check_span(what: str, values: np.ndarray) -> None:
-    low, high = _SPANS[what]
+    low, high = SPANS[what]
     known = values[~np.isnan(values)]
     if len(wrong := known[(known < low) | (known > high)]):
         raise DataError(f"The method answered {what} {wrong[0]:g}; it is from {low:g} to {high:g}.")
 
 
 def _answers(columns: Mapping[str, np.ndarray], question: Question) -> Answers:
-    for name in _SPANS.keys() & columns.keys():
+    for name in SPANS.keys() & columns.keys():
         _check_span(name, columns[name])
     azimuths = columns.get("azimuth_deg")
     if azimuths is None:
-        directions = _unit(columns["directions"])
+        directions = unit(columns["directions"])
     else:
         elevation = columns.get("elevation_deg", np.zeros(len(azimuths)))
         directions = direction_from_angles(azimuths, np.where(np.isnan(elevation), 0.0, elevation))
-    truth, more = question.truth, {}
-    if "class" in columns:
-        known = {name: number for number, name in enumerate(question.clips.classes)}
-        if strange := sorted(set(columns["class"].tolist()) - known.keys()):
-            raise DataError(
-                f"The method answered the class {tellable(strange[0])!r}; the classes are {', '.join(known)}."
-            )
-        more = {
-            "class": np.array([known[name] for name in columns["class"]], dtype=np.int64),
-            "true_class": truth.classes,
-        }
-    if "confidence" in columns:
-        more["confidence"] = columns["confidence"]
-    return Answers(
-        directions=directions,
-        targets=truth.directions,
-        raw=None,
-        sounds=truth.sounds,
-        rooms=truth.rooms,
-        more=more,
+    return answered(
+        _WHOSE,
+        question,
+        directions,
+        classes=columns["class"].tolist() if "class" in columns else None,
+        more={"confidence": columns["confidence"]} if "confidence" in columns else {},
     )
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Directions of length 1; NaN where there is none."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found: np.ndarray = np.where((length > 0) & np.isfinite(length), vectors / length, np.nan)
-    return found
 
 
 def find_method(reference: str) -> Method:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -9,14 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from bastzoo.answers.questions import Question
+from bastzoo.answers.questions import Asked, Question
 from bastzoo.answers.table import write_answers
-from bastzoo.conditions import USUAL, Track
+from bastzoo.conditions import USUAL
 from bastzoo.engine.evaluation import Answers, score
 from bastzoo.errors import DataError
-from bastzoo.harness.workbench import Workbench
 from bastzoo.metrics.metric import Metric
-from bastzoo.presets import DataSize
 from bastzoo.records.provenance import provenance
 from bastzoo.records.record import (
     AnswersExperiment,
@@ -30,15 +29,8 @@ from bastzoo.records.store import RunStore
 ANSWERS_FILE = "answers.csv"
 
 
-def scored(
-    answers: Sequence[Answers],
-    questions: Sequence[Question],
-    track: Track,
-    *,
-    name: str,
-    size: DataSize,
-    workbench: Workbench,
-    seconds: float = 0.0,
+def _records(
+    answers: Sequence[Answers], asked: Asked, *, name: str, seconds: float
 ) -> tuple[RunRecord, TrackRecord]:
     """The records of answers to all cases of a track: as a run, and on the track.
 
@@ -49,13 +41,14 @@ def scored(
         raise DataError(
             "The name of a method is a line of at most 100 letters; give it with --name."
         )
+    questions, track, workbench = asked.questions, asked.track, asked.workbench
     cases = results(answers, questions, workbench.session.metrics)
     experiment = AnswersExperiment(
         name=name,
         track=track.name,
         track_version=track.version,
         environment=questions[0].environment,
-        data=size,
+        data=asked.size,
         source=workbench.data.source,
         condition=questions[0].case.condition,
         data_digest=questions[0].digest,
@@ -91,21 +84,20 @@ def results(
 
 
 def keep(
-    run: RunRecord,
-    on_track: TrackRecord,
-    store: RunStore,
-    *,
-    answers: Sequence[Answers],
-    questions: Sequence[Question],
-) -> Path:
-    """Write both records and the answers into a folder of runs."""
+    answers: Sequence[Answers], asked: Asked, store: RunStore, *, name: str, started: float
+) -> tuple[RunRecord, TrackRecord, Path]:
+    """Score answers, and write both records and the answers into a folder of runs, whose path is the last.
+
+    started: when asking began, of `time.perf_counter`.
+    """
+    run, on_track = _records(answers, asked, name=name, seconds=time.perf_counter() - started)
 
     def fill(folder: Path) -> None:
-        write_answers(folder / ANSWERS_FILE, questions, answers)
+        write_answers(folder / ANSWERS_FILE, asked.questions, answers)
 
     path = store.write(run, fill)
     store.write_track(on_track)
-    return path
+    return run, on_track, path
 
 
 def answers_digest(answers: Sequence[Answers]) -> str:

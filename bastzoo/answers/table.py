@@ -22,6 +22,13 @@ from bastzoo.metrics.localization import angular_distance
 
 REQUIRED = ("clip", "azimuth_deg")
 OPTIONAL = ("elevation_deg", "class", "confidence")
+SPANS = {
+    "azimuth_deg": (-180.0, 180.0),
+    "elevation_deg": (-90.0, 90.0),
+    "confidence": (0.0, 1.0),
+}
+"""What each column of numbers runs from and to."""
+
 _VECTOR = ("x", "y", "z")
 _RAW = ("raw_x", "raw_y", "raw_z")
 _RADII = tuple(f"radius_{level}" for level in LEVELS)
@@ -173,9 +180,8 @@ def _check_angles(path: Path, rows: Rows) -> None:
     ]
     check_form(f"The answers {str(path)!r}", azimuths)
     for row in rows.values():
-        _number(path, row, "azimuth_deg", (-180.0, 180.0))
-        _number(path, row, "elevation_deg", (-90.0, 90.0))
-        _number(path, row, "confidence", (0.0, 1.0))
+        for column, span in SPANS.items():
+            _number(path, row, column, span)
 
 
 def check_form(what: str, azimuths: Sequence[float]) -> None:
@@ -245,31 +251,51 @@ def _answers(path: Path, rows: Rows, columns: Sequence[str], question: Question)
                 "of its angles; leave those columns away, or make them agree."
             )
         directions = given
-    more: dict[str, np.ndarray] = {}
-    truth = question.truth
-    if "class" in columns:
-        more = {"class": _classes(path, mine, question), "true_class": truth.classes}
+    more = {}
     if set(_RADII) <= set(columns):
         more["radii"] = np.column_stack([column(name) for name in _RADII])
     if "confidence" in columns:
         more["confidence"] = column("confidence")
     raw = [name for name in _RAW if name in columns]
-    return Answers(
-        directions=directions,
-        targets=truth.directions,
+    return answered(
+        f"The answers {str(path)!r}",
+        question,
+        directions,
         raw=np.column_stack([column(name) for name in raw]) if raw else None,
-        sounds=truth.sounds,
-        rooms=truth.rooms,
+        classes=[row["class"] for row in mine] if "class" in columns else None,
         more=more,
     )
 
 
-def _classes(path: Path, rows: Sequence[Mapping[str, str]], question: Question) -> np.ndarray:
-    known = {name: number for number, name in enumerate(question.clips.classes)}
-    for row in rows:
-        if row["class"] not in known:
-            raise DataError(
-                f"The answers {str(path)!r} have the class {tellable(row['class'])!r} for the clip "
-                f"{row['clip']}; the classes are {', '.join(known)}."
-            )
-    return np.array([known[row["class"]] for row in rows], dtype=np.int64)
+def answered(
+    what: str,
+    question: Question,
+    directions: np.ndarray,
+    *,
+    raw: np.ndarray | None = None,
+    classes: Sequence[str] | None = None,
+    more: Mapping[str, np.ndarray],
+) -> Answers:
+    """Answers to the clips of a case, in their order, beside what is true of them.
+
+    what: whose they are, in words. classes: by name. Raises DataError for a class that there is not.
+    """
+    truth, found = question.truth, dict(more)
+    if classes is not None:
+        known = {name: number for number, name in enumerate(question.clips.classes)}
+        for name, clip in zip(classes, question.names, strict=True):
+            if name not in known:
+                raise DataError(
+                    f"{what} have the class {tellable(name)!r} for the clip {clip}; the classes are "
+                    f"{', '.join(known)}."
+                )
+        found["class"] = np.array([known[name] for name in classes], dtype=np.int64)
+        found["true_class"] = truth.classes
+    return Answers(
+        directions=directions,
+        targets=truth.directions,
+        raw=raw,
+        sounds=truth.sounds,
+        rooms=truth.rooms,
+        more=found,
+    )

@@ -14,6 +14,7 @@ from bastzoo.boards.tables import BUSY, degrees, percent
 from bastzoo.errors import SetupError, unknown_name
 from bastzoo.experiment import Combination
 from bastzoo.metrics.catalogue import BUILT_IN
+from bastzoo.records.record import RunRecord, Validation
 
 Value = str | int | float | None
 
@@ -177,37 +178,43 @@ def _was_busy(row: Row) -> bool | None:
 
 
 def _to_reach(what: str, ad: str) -> Column:
-    """What training cost until a validation's AD was at most so many degrees: seconds, or MACs of clips.
+    """What training cost until a validation's AD was at most so many degrees: `_SPENT` says of what.
 
     The mean over the seeds; nothing where one of them never came so far, or did not keep its validations.
-    MACs do not depend on the machine: those of a clip forward (a step costs about three times that), times
-    the clips that were trained on until then.
     """
+    words, unit, spent, show = _SPENT[what]
 
     def value(row: Row) -> float | None:
-        spent = []
+        found = []
         for record in row.records:
             reached = record.training.reached(float(ad)) if record.training is not None else None
-            if reached is None or record.experiment is None:
-                return None
-            if what == "time":
-                spent.append(reached.seconds)
-            elif record.cost is None:
-                return None
-            else:
-                batch = record.experiment.preset.recipe.batch
-                spent.append(float(record.cost.macs) * reached.step * batch)
-        return mean(spent)
+            if reached is not None and (cost := spent(record, reached)) is not None:
+                found.append(cost)
+        return mean(found) if len(found) == len(row.records) else None
 
-    field = f"{what}_to_{ad.replace('.', '_')}"
+    field = f"{what}_to_{ad.replace('.', '_')}{unit}"
     return Column(
         f"{what}-to-{ad}",
-        f"{'Time' if what == 'time' else 'MACs'} to {ad}°",
-        lambda row: {f"{field}_s" if what == "time" else field: value(row)},
-        lambda row: _shown(
-            value(row), lambda x: f"{x:.0f} s" if what == "time" else f"{x / 1e12:,.2f} T"
-        ),
+        f"{words} to {ad}°",
+        lambda row: {field: value(row)},
+        lambda row: _shown(value(row), show),
     )
+
+
+def _macs_until(record: RunRecord, reached: Validation) -> float | None:
+    """MACs of a clip forward (a step costs about three times that), times the clips trained on until then."""
+    if record.cost is None or record.experiment is None:
+        return None
+    return float(record.cost.macs) * reached.step * record.experiment.preset.recipe.batch
+
+
+_SPENT: Mapping[
+    str,
+    tuple[str, str, Callable[[RunRecord, Validation], float | None], Callable[[float], str]],
+] = {
+    "time": ("Time", "_s", lambda record, reached: reached.seconds, lambda x: f"{x:.0f} s"),
+    "macs": ("MACs", "", _macs_until, lambda x: f"{x / 1e12:,.2f} T"),
+}
 
 
 def _shown(value: float | None, show: Callable[[float], str]) -> str:

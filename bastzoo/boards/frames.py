@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -28,11 +29,11 @@ Question = Callable[[str, Sequence[TrackRecord]], str]
 class Board(str):
     """A leaderboard in markdown, which a notebook draws as a table; `.frame()` has its lines as numbers."""
 
-    _sections: Sequence[Section]
+    _sections: Callable[[], Sequence[Section]]
 
     @classmethod
-    def of(cls, text: str, sections: Sequence[Section]) -> Board:
-        """A board of its text, and of the sections that the text was made of."""
+    def of(cls, text: str, sections: Callable[[], Sequence[Section]]) -> Board:
+        """A board of its text, and of what makes the sections of the same records when they are asked for."""
         board = cls(text)
         board._sections = sections
         return board
@@ -47,7 +48,7 @@ class Board(str):
         >>> board.frame().query("kind == 'model'").nsmallest(1, "ad_mean")["rank"].item()
         1
         """
-        return as_frame(self._sections)
+        return as_frame(self._sections())
 
     def _repr_markdown_(self) -> str:
         return str(self)
@@ -166,11 +167,11 @@ class Runs(Sequence[RunRecord]):
                     f"No model has a result on the track {track!r} (tracks: {there})."
                 )
             question = self._question(found[0].track, found)
-            return Board.of(render_track(found, question), track_sections(found))
+            return Board.of(render_track(found, question), partial(track_sections, found))
         finished = [record for record in self if record.status == "finished"]
         if not any(record.experiment for record in finished):
             raise RecordError("No run of a model has finished, so there is no table.")
-        return Board.of(render_leaderboard(finished), run_sections(finished))
+        return Board.of(render_leaderboard(finished), partial(run_sections, finished))
 
     def find(self, reference: str) -> RunRecord:
         """The run whose name, or key, begins so; the first of several that differ in the seed alone.

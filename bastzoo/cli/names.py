@@ -14,7 +14,7 @@ Pairs = Iterable[tuple[str, str]]
 class Named(click.ParamType):
     """Any text; a shell completes it with the names of a kind.
 
-    kind: of component, or `preset`, `track`, `run` or `asked` (runs, and models with weights).
+    kind: of component, or `preset`, `track`, `run` or `model or run` (models with weights, and runs).
     """
 
     def __init__(self, kind: str) -> None:
@@ -63,7 +63,7 @@ def _runs(ctx: click.Context) -> Pairs:
     return sorted((path.parent.name, "") for path in folder.glob("*/record.json"))
 
 
-def _asked(ctx: click.Context) -> Pairs:
+def _models_and_runs(ctx: click.Context) -> Pairs:
     return [*_components("model"), *_runs(ctx)]
 
 
@@ -76,5 +76,5 @@ _OTHERS: dict[str, Callable[[click.Context], Pairs]] = {
     "preset": _presets,
     "track": _tracks,
     "run": _runs,
-    "asked": _asked,
+    "model or run": _models_and_runs,
 }

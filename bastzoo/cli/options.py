@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bastzoo.cli.names import Named
+from bastzoo.metrics.questions import QUESTIONS
 
 if TYPE_CHECKING:
     from bastzoo.conditions import Condition
@@ -33,11 +34,8 @@ SOUND_SUFFIXES = (
 SEED = click.IntRange(min=0, max=2**32 - 1)
 """A seed: what numpy's generators take."""
 
-TRACK_NAMES = (
-    "cross-environment, snr, snr-white, duration, unseen-head, off-grid, full-sphere, multitask, sources, "
-    "unseen-world, measured-rooms, measured-heads"
-)
-"""The tracks, for help texts: said here since the tracks themselves take long to import."""
+TRACK_NAMES = ", ".join(QUESTIONS)
+"""The built-in tracks, for help texts, which load no plugin."""
 
 Command = Callable[..., Any]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])

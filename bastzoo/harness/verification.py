@@ -31,7 +31,6 @@ from bastzoo.records.store import (
     track_files,
 )
 
-"""Bytes of predictions that are unpacked: a clip has some 60, and 4 for each class of a head."""
 _LARGER = 4
 _LARGEST_HISTORY = 64 * MEBIBYTE
 

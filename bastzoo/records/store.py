@@ -34,7 +34,7 @@ _TRACK_FILE = "track-{}.json"
 _NAMED_BY_KEY = re.compile(r".*-([0-9a-f]{16})", re.ASCII | re.DOTALL)
 
 _LARGEST_PREDICTIONS, _OF_A_CLIP = 2 * 2**30, 4096
-"""Bytes of arrays in memory: at most, and for each clip."""
+"""Bytes of predictions in memory: at most, and for each clip (some 60, and 4 for each class of a head)."""
 
 LARGEST_RECORD = 32 * MEBIBYTE
 """Bytes of a record that is read: those of thousands of sounds have a few hundred thousand."""

@@ -118,12 +118,14 @@ def _truth_faults(answers: Answers, question: Question) -> Iterator[str]:
 
 def _training(training: Training, data: bytes) -> Iterator[str]:
     try:
-        rows = list(csv.DictReader(io.StringIO(data.decode())))
-        steps = {int(float(row["step"])): float(row["validation_ad"]) for row in rows}
-        seconds = [float(row["seconds"]) for row in rows]
+        rows = [
+            (int(float(row["step"])), float(row["validation_ad"]), float(row["seconds"]))
+            for row in csv.DictReader(io.StringIO(data.decode()))
+        ]
     except (ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
         yield f"{HISTORY_FILE} cannot be read ({type(error).__name__})"
         return
+    steps = {step: ad for step, ad, _ in rows}
     if training.steps != max(steps, default=-1):
         yield f"training.steps is {training.steps} in the record, and not in {HISTORY_FILE}"
     best = min(steps.values(), default=float("nan"))
@@ -134,11 +136,8 @@ def _training(training: Training, data: bytes) -> Iterator[str]:
         if said is None or not abs(said - found) <= 1e-6:
             yield f"training.{name} does not follow from {HISTORY_FILE}"
     if training.validations:  # records of before they were kept have none
-        said_rows = [(each.step, each.ad, each.seconds) for each in training.validations]
-        found_rows = [(*pair, at) for pair, at in zip(steps.items(), seconds, strict=False)]
-        if len(said_rows) != len(found_rows) or not np.allclose(
-            said_rows, found_rows, rtol=0, atol=1e-6
-        ):
+        kept = [(each.step, each.ad, each.seconds) for each in training.validations]
+        if len(kept) != len(rows) or not np.allclose(kept, rows, rtol=0, atol=1e-6):
             yield f"training.validations are not those of {HISTORY_FILE}"
 
 

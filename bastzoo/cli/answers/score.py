@@ -63,23 +63,14 @@ def score(
     store.prepare()
 
     from bastzoo.answers.asking import is_reference
-    from bastzoo.answers.scoring import keep, scored
+    from bastzoo.answers.scoring import keep
     from bastzoo.answers.table import read_answers
 
     if is_reference(answers):
         given = _asked(answers, found)
     else:
         given = read_answers(Path(answers), found.questions, found.track)
-    run, on_track = scored(
-        given,
-        found.questions,
-        found.track,
-        name=name,
-        size=found.size,
-        workbench=found.workbench,
-        seconds=time.perf_counter() - started,
-    )
-    path = keep(run, on_track, store, answers=given, questions=found.questions)
+    run, on_track, path = keep(given, found, store, name=name, started=started)
     has_elevation = any(
         case.evaluation.metrics["elevation_error"] is not None for case in on_track.cases
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", type=Named("asked"))
+@click.argument("run", type=Named("model or run"))
 @click.option(
     "--env",
     "environments",

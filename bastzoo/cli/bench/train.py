@@ -147,7 +147,8 @@ def train(
         checkpoint_every=checkpoint_every,
         **heard.settings(),
     )
-    with Stopping() as stopping, GridDisplay({experiment.key: str(experiment)}) as display:
+    titles, steps = {experiment.key: str(experiment)}, {experiment.key: values.recipe.steps}
+    with Stopping() as stopping, GridDisplay(titles, steps=steps) as display:
         bench = Bench(
             settings,
             registry=registry,

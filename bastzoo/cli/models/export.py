@@ -10,7 +10,7 @@ from bastzoo.cli.names import Named
 
 
 @click.command()
-@click.argument("model", type=Named("asked"))
+@click.argument("model", type=Named("model or run"))
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--format",

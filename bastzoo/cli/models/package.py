@@ -10,7 +10,7 @@ from bastzoo.cli.names import Named
 
 
 @click.command()
-@click.argument("model", type=Named("asked"))
+@click.argument("model", type=Named("model or run"))
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--half", is_flag=True, help="Keep the weights in half precision: half the size.")
 @click.option("--name", help="What the model is called; default: the folder's name.")

@@ -6,9 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bastzoo.ops.selective_scan import library, reference
+from bastzoo.ops.selective_scan import library
 from bastzoo.ops.selective_scan.arguments import check, without_group
-from bastzoo.ops.selective_scan.availability import forced_implementation
 from bastzoo.ops.selective_scan.choice import implementation_for
 from bastzoo.ops.selective_scan.implementations import DIFFERENTIABLE, differentiable
 
@@ -46,13 +45,11 @@ def selective_scan(
     """
     B, C = without_group("B", B), without_group("C", C)
     check(u, delta, A, B, C, D, delta_bias)
-    if forced_implementation() == "reference":
-        # Not through the operator, whose backward pass would have to run the loop a second time.
-        return reference.selective_scan(u, delta, A, B, C, D, delta_bias, delta_softplus)
     if torch.is_grad_enabled() and not torch.compiler.is_compiling():
         name = implementation_for(u.device.type)
         if name in DIFFERENTIABLE:
-            # For the same reason; and mamba-ssm's function can be differentiated by autograd alone.
+            # Not through the operator, whose backward pass would have to run the function a second time, and
+            # without autograd, which is the only one that differentiates mamba-ssm's.
             return differentiable(name)(u, delta, A, B, C, D, delta_bias, delta_softplus)
     y, _ = library.scan(u, delta, A, B, C, D, delta_bias, delta_softplus)
     return y
