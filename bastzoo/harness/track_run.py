@@ -11,16 +11,18 @@ from functools import partial
 from pathlib import Path
 
 import safetensors
+import torch
 
 from bastzoo.conditions import Case, Condition, Track
 from bastzoo.data.batches import ClipSet
 from bastzoo.engine.evaluation import Answers, localize, localize_baseline
 from bastzoo.engine.weights import load_weights
-from bastzoo.errors import RecordError
+from bastzoo.errors import BastzooError, RecordError
 from bastzoo.experiment import Experiment, ResolvedComponent
 from bastzoo.harness.runner import EVALUATION_BATCH, components_of, evaluation_of, fitted
 from bastzoo.harness.workbench import Workbench
 from bastzoo.harness.workbench.session import usual_frontend
+from bastzoo.limits.writing import in_bytes
 from bastzoo.model import BinauralLocalizer
 from bastzoo.presets import DataSize
 from bastzoo.records.provenance import provenance, reset_peak_memory
@@ -35,11 +37,15 @@ from bastzoo.records.store import (
 )
 from bastzoo.registry import MODEL_KINDS, Registry
 
+_LARGER = 4
+"""How many times its weights' file a model may take: files may hold half precision."""
+
 
 def load_run(path: Path, record: RunRecord, *, workbench: Workbench) -> BinauralLocalizer:
     """Build the model of a finished run, with its trained weights, on the workbench's device.
 
-    Raises RecordError when the run holds no model, or one of components that have changed since.
+    Raises RecordError when the run holds no model, one of components that have changed since, or one whose
+    record asks for far more than its weights fill.
     """
     experiment = record.experiment
     weights = path / WEIGHTS_FILE
@@ -49,6 +55,7 @@ def load_run(path: Path, record: RunRecord, *, workbench: Workbench) -> Binaural
             "train it again with `bastzoo train`."
         )
     _check_versions(path, experiment, workbench.session.registry)
+    _check_sizes(weights, experiment, workbench)
     model = workbench.session.build(experiment)
     try:
         load_weights(model, weights.read_bytes())
@@ -58,6 +65,25 @@ def load_run(path: Path, record: RunRecord, *, workbench: Workbench) -> Binaural
             "train it again."
         ) from error
     return model.to(workbench.session.device)
+
+
+def _check_sizes(weights: Path, experiment: Experiment, workbench: Workbench) -> None:
+    """Refuse a record that asks for gigabytes before they are filled: first as shapes, without values."""
+    try:
+        with torch.device("meta"):
+            shapes = workbench.session.build(experiment).state_dict()
+    except BastzooError:
+        raise
+    except (
+        Exception
+    ):  # a component that cannot be built without values: it is built with them later
+        return
+    asked = sum(value.numel() * value.element_size() for value in shapes.values())
+    if asked > _LARGER * weights.stat().st_size:
+        raise RecordError(
+            f"The weights {str(weights)!r} are far too small for the model of their record "
+            f"({in_bytes(weights.stat().st_size)} of {in_bytes(asked)}); they were cut, or belong to another."
+        )
 
 
 def _check_versions(path: Path, experiment: Experiment, registry: Registry) -> None:

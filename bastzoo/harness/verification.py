@@ -25,13 +25,11 @@ from bastzoo.records.record import Evaluation, RunRecord, Training
 from bastzoo.records.store import (
     HISTORY_FILE,
     PREDICTIONS_FILE,
-    WEIGHTS_FILE,
     RunStore,
     read_track_record,
     track_files,
 )
 
-_LARGER = 4
 _LARGEST_HISTORY = 64 * MEBIBYTE
 
 # Metrics are recomputed on another machine than they were made on: sums may end in another digit.
@@ -174,23 +172,6 @@ def _history(training: Training, path: Path) -> Iterator[str]:
 
 def _weights(record: RunRecord, path: Path, workbench: Workbench) -> Iterator[str]:
     assert record.experiment is not None
-    try:
-        # What a stranger's record asks for must not fill the memory: first as shapes, without values.
-        with torch.device("meta"):
-            shapes = workbench.session.build(record.experiment).state_dict()
-        asked = sum(value.numel() * value.element_size() for value in shapes.values())
-        if (path / WEIGHTS_FILE).is_file() and asked > _LARGER * (
-            path / WEIGHTS_FILE
-        ).stat().st_size:
-            yield f"{WEIGHTS_FILE} is far too small for the model of the record"
-            return
-    except BastzooError as error:
-        yield str(error).rstrip(".")
-        return
-    except (
-        Exception
-    ):  # a component that cannot be built without values: it is built with them below
-        pass
     try:
         model = load_run(path, record, workbench=workbench)
     except BastzooError as error:

@@ -64,7 +64,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, preset: Path) -> str:
 @pytest.mark.timeout(120 + 20 * KILLS)
 @pytest.mark.parametrize(
     ("jobs", "kills"),
-    [("1", KILLS), ("2", max(1, KILLS // 5))],  # with two, the runs are those of orphans
+    [("1", KILLS), ("2", max(1, KILLS // 4))],  # with two, the runs are those of orphans
 )
 def test_a_grid_that_is_killed_again_and_again_ends_in_the_same_table(
     jobs: str, kills: int, undisturbed: str, preset: Path, tmp_path: Path
@@ -203,10 +203,15 @@ def test_rerun_says_what_is_run_again(preset: Path, tmp_path: Path, tiny_preset:
     assert "done before, failed" not in failed.stderr
 
 
-def in_two_processes(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def launched(*words: str) -> list[str]:
+    """A command line in two processes that train together."""
     launch = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    return [sys.executable, *launch, str(Path(__file__).with_name("rank.py")), *words]
+
+
+def in_two_processes(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *launch, str(Path(__file__).with_name("rank.py")), *words],
+        launched(*words),
         cwd=cwd,
         capture_output=True,
         text=True,

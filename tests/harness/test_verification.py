@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from bastzoo.cli import main
+from bastzoo.errors import RecordError
+from bastzoo.harness.track_run import load_run
 from bastzoo.harness.verification import faults_of
 from bastzoo.harness.workbench import Workbench
 from bastzoo.limits.reading import MEBIBYTE
@@ -67,6 +69,10 @@ def test_a_record_that_asks_for_a_model_of_gigabytes_builds_none(
     (path / WEIGHTS_FILE).write_bytes(bytes(MEBIBYTE))
     faults = list(faults_of(record, path, workbench=workbench, is_stale=False))
     assert any("far too small" in fault for fault in faults)
+    with pytest.raises(
+        RecordError, match="far too small"
+    ):  # what `evaluate` and `predict` load with
+        load_run(path, record, workbench=workbench)
 
 
 @pytest.mark.parametrize("key", ["../../precious", "/precious"])
