@@ -63,7 +63,7 @@ dist: $(INSTALLED)
 	rm -rf build/try && $(PYTHON) -m venv build/try
 	build/try/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
 	cd build && try/bin/bastzoo doctor && try/bin/bastzoo list backbone && \
-	  try/bin/bastzoo train --backbone cnn --env RI01 --steps 2 --out try/runs
+	  try/bin/bastzoo train --backbone cnn --env RI01 --steps 2 --runs try/runs
 
 # The lowest versions that pyproject.toml admits, in an environment of their own; the quick part of the suite.
 test-lowest:

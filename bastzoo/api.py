@@ -165,7 +165,7 @@ def bench(
     head: Names = (),
     frontend: Names = (),
     track: Names = (),
-    seeds: int = 1,
+    seeds: int | Sequence[int] = 1,
     preset: str = "quick",
     recipe: Mapping[str, float] | None = None,
     source: DataSource | None = None,
@@ -179,7 +179,8 @@ def bench(
     """Train and test every combination of the axes, as `bastzoo bench` does, and give the runs.
 
     An axis that is not named takes the papers' values; `"all"` is all that can run here.
-    track: questions to test each run on, with what they need trained. seeds: runs of each, from seed 0.
+    track: questions to test each run on, with what they need trained.
+    seeds: how many runs of each, with the seeds from 0, or which seeds.
     preset: sizes and recipe: `quick`, `standard`, `paper`, or a TOML file. recipe: what to train with
         in the place of the preset's own: `{"steps": 500, "batch": 32, "learning_rate": 1e-3}`.
     source: where clips come from (`bastzoo.conditions.DataSource`); None: rendered on demand.

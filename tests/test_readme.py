@@ -51,7 +51,7 @@ def test_the_backbone_of_the_readme_gets_a_row_for_each_integration(
 ) -> None:
     words = ("--integ", "all", "--loss", "MSE", "--sharing", "SP", "--preset", str(tiny_preset))
     done = bastzoo(
-        *("bench", "--backbone", "pool", *words, "--env", "RI01", "--out", str(tmp_path / "runs")),
+        *("bench", "--backbone", "pool", *words, "--env", "RI01", "--runs", str(tmp_path / "runs")),
         site=installed,
         BASTZOO_LOAD_PLUGINS="pool-ears",
     )

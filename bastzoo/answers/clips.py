@@ -35,7 +35,7 @@ def write_clips(
     whole. Raises SetupError for a folder that holds something, or that cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SetupError(f"{str(folder)!r} exists already; remove it, or name another with --out.")
+        raise SetupError(f"{str(folder)!r} exists already; remove it, or name another with --to.")
     total = sum(len(question.clips) for question in questions)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def write_clips(
             repr(str(folder)),
             total * _BYTES_PER_CLIP,
             folder.parent,
-            otherwise="name another folder with --out",
+            otherwise="name another folder with --to",
         )
         aside = new_folder(folder.parent, folder.name)
         try:
@@ -55,7 +55,7 @@ def write_clips(
             shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
         raise SetupError(
-            f"{str(folder)!r} cannot be written: {error.strerror or error}. Name another folder with --out."
+            f"{str(folder)!r} cannot be written: {error.strerror or error}. Name another folder with --to."
         ) from error
     return total
 

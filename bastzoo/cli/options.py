@@ -41,16 +41,39 @@ Command = Callable[..., Any]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
+class AlsoOut(click.Option):
+    """An option that is understood as `--out` too, as committed commands have it; help shows one name."""
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Hand both spellings to the parser."""
+        shown = self.opts
+        self.opts = [*shown, "--out"]
+        super().add_to_parser(parser, ctx)
+        self.opts = shown
+
+
+def runs_option(command: Decorated) -> Decorated:
+    """`--runs`: the folder of the runs, of every command that has one."""
+    return click.option(
+        "--runs",
+        "out",
+        cls=AlsoOut,
+        default="runs",
+        show_default=True,
+        metavar="DIR",
+        help="Folder of the runs; shared by all commands.",
+    )(command)
+
+
+def target_option(**keywords: Any) -> Callable[[Decorated], Decorated]:
+    """`--to`: the file or folder that a command makes."""
+    return click.option("--to", "target", cls=AlsoOut, **keywords)
+
+
 def where_and_how(command: Command) -> Command:
-    """`--preset`, `--device`, `--precision` and `--out`."""
+    """`--preset`, `--device`, `--precision` and `--runs`."""
     for option in (
-        click.option(
-            "--out",
-            default="runs",
-            show_default=True,
-            metavar="DIR",
-            help="Folder of the runs; shared by all commands.",
-        ),
+        runs_option,
         click.option(
             "--precision",
             default="no",

@@ -237,14 +237,14 @@ def _write_about(folder: Path, about: dict[str, object]) -> None:
 def _folder(folder: Path, data: RenderedData, layout: str) -> Iterator[Path]:
     """A new folder that appears under its name when it is whole, and not at all after an error."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SetupError(f"{str(folder)!r} exists already; remove it, or name another with --out.")
+        raise SetupError(f"{str(folder)!r} exists already; remove it, or name another with --to.")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = new_folder(folder.parent, folder.name)
     except OSError as error:
         raise SetupError(
             f"{str(folder)!r} cannot be written: {error.strerror or error}. Name another folder "
-            "with --out."
+            "with --to."
         ) from error
     try:
         needed = sum(len(data.split(split)) for split in SPLITS) * _BYTES_PER_CLIP[layout]
@@ -259,7 +259,7 @@ def _folder(folder: Path, data: RenderedData, layout: str) -> Iterator[Path]:
     except OSError as error:
         raise SetupError(
             f"{str(folder)!r} cannot be written: {error.strerror or error}. Nothing is left of it; "
-            "make room, or name another folder with --out."
+            "make room, or name another folder with --to."
         ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)

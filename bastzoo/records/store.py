@@ -69,7 +69,7 @@ class RunStore:
         if not parent.exists():
             raise SetupError(
                 f"The folder {str(self.folder)!r} cannot be made: there is no {str(parent)!r}. "
-                "Make it first (mkdir -p), or choose another folder with --out."
+                "Make it first (mkdir -p), or choose another folder with --runs."
             )
         with in_sentences(self.folder):
             self.folder.mkdir(exist_ok=True)
@@ -103,7 +103,7 @@ class RunStore:
             raise RecordError(f"{reference!r} fits {len(found)} runs ({names}); write more of it.")
         raise RecordError(
             f"There is no run {reference!r} in {str(self.folder)!r}; `bastzoo bench` and "
-            "`bastzoo train` write runs there, and --out names another folder."
+            "`bastzoo train` write runs there, and --runs names another folder."
         )
 
     def matching(self, reference: str) -> list[Path]:
@@ -378,9 +378,9 @@ def in_sentences(folder: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise FolderError(
                 f"There is no space left in {str(folder)!r} ({error.strerror}). Finished runs are "
-                "kept; make room and give the same command again, or choose another folder with --out."
+                "kept; make room and give the same command again, or choose another folder with --runs."
             ) from error
         raise FolderError(
             f"The folder {str(folder)!r} cannot be written: {error.strerror or error}. "
-            "Choose another one with --out."
+            "Choose another one with --runs."
         ) from error

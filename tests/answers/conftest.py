@@ -34,7 +34,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path, bastzoo: R
     folder = tmp_path_factory.mktemp("answers") / "runs"
     bastzoo(
         *("bench", "--backbone", "vanilla", "--integ", "SUB", "--loss", "MIX", "--sharing", "SP"),
-        *("--preset", tiny_preset, "--out", folder),
+        *("--preset", tiny_preset, "--runs", folder),
     )
     return folder
 
@@ -43,5 +43,5 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path, bastzoo: R
 def exported(runs: Path, bastzoo: Run) -> Path:
     """The answers of the model to its own test."""
     target = runs.parent / "answers.csv"
-    bastzoo("runs", "answers", "vanilla", "--to", target, "--out", runs)
+    bastzoo("runs", "answers", "vanilla", "--to", target, "--runs", runs)
     return target

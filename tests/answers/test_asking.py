@@ -67,7 +67,7 @@ def test_a_function_in_a_file_is_ranked_beside_the_models_and_changes_no_rank(
     there = tmp_path / "runs"
     shutil.copytree(runs, there)
     before = bastzoo("leaderboard", there).output
-    named = ("--track", "RI", "--preset", tiny_preset, "--out", there)
+    named = ("--track", "RI", "--preset", tiny_preset, "--runs", there)
     for function, name in (("localize", "Mine"), ("full", "Mine, with confidence")):
         said = bastzoo("score", f"{mine}:{function}", "--name", name, *named).output
         assert "95 % interval over sounds" in said
@@ -103,7 +103,7 @@ def test_what_is_no_answer_is_a_sentence_and_nothing_is_kept(
     out = tmp_path / "runs"
     done = bastzoo(
         *("score", f"{mine}:{function}", "--track", "RI", "--name", "Mine"),
-        *("--preset", tiny_preset, "--out", out),
+        *("--preset", tiny_preset, "--runs", out),
         code=1,
     )
     assert words in str(done.exception)

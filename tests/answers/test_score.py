@@ -45,7 +45,7 @@ def record(folder: Path, beginning: str, name: str = "record.json") -> dict[str,
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path, bastzoo: Run) -> Path:
     folder = tmp_path_factory.mktemp("clips") / "RI"
-    bastzoo("clips", "ri", "--out", folder, "--preset", tiny_preset)
+    bastzoo("clips", "ri", "--to", folder, "--preset", tiny_preset)
     return folder
 
 
@@ -63,13 +63,13 @@ def test_clips_are_what_models_hear_and_say_nothing_of_the_answers(
     samples, rate = soundfile.read(clips / rows[0]["file"], dtype="float32")
     assert (samples.shape, rate) == ((8000, 2), 16000)
     again = tmp_path / "again"
-    bastzoo("clips", "RI", "--out", again, "--preset", tiny_preset)
+    bastzoo("clips", "RI", "--to", again, "--preset", tiny_preset)
     files = sorted(path.relative_to(clips) for path in clips.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
     assert all((clips / file).read_bytes() == (again / file).read_bytes() for file in files)
     # libsndfile's float files hold the second in which they were written.
     assert b"PEAK" not in (clips / rows[0]["file"]).read_bytes()
-    done = bastzoo("clips", "RI", "--out", again, "--preset", tiny_preset, code=1)
+    done = bastzoo("clips", "RI", "--to", again, "--preset", tiny_preset, code=1)
     assert "exists already" in str(done.exception)
 
 
@@ -78,7 +78,7 @@ def test_the_answers_of_a_run_score_as_the_run_to_the_last_digit(
 ) -> None:
     bastzoo(
         *("score", exported, "--track", "RI", "--name", "as exported"),
-        *("--preset", tiny_preset, "--out", tmp_path / "scored"),
+        *("--preset", tiny_preset, "--runs", tmp_path / "scored"),
     )
     then, now = record(runs, "vanilla"), record(tmp_path / "scored", "answers")
     assert now["evaluation"] == then["evaluation"]
@@ -91,15 +91,15 @@ def test_a_model_asked_on_a_track_scores_as_its_evaluation_there(
 ) -> None:
     there = tmp_path / "runs"
     shutil.copytree(runs, there)
-    bastzoo("evaluate", "vanilla", "--track", "cross-environment", "--out", there)
+    bastzoo("evaluate", "vanilla", "--track", "cross-environment", "--runs", there)
     target = tmp_path / "cross.csv"
     bastzoo(
         *("runs", "answers", "vanilla", "--track", "cross-environment"),
-        *("--to", target, "--out", there),
+        *("--to", target, "--runs", there),
     )
     bastzoo(
         *("score", target, "--track", "cross-environment", "--name", "again"),
-        *("--preset", tiny_preset, "--out", there),
+        *("--preset", tiny_preset, "--runs", there),
     )
     name = "track-cross-environment.json"
     then, now = record(there, "vanilla", name), record(there, "answers", name)
@@ -118,16 +118,17 @@ def test_scored_answers_stand_marked_in_the_main_table_and_hold_when_verified(
     answers = write(tmp_path / "plain.csv", plain(exported))
     bastzoo(
         *("score", answers, "--track", "RI", "--name", "My method"),
-        *("--preset", tiny_preset, "--out", there),
+        *("--preset", tiny_preset, "--runs", there),
     )
     board = bastzoo("leaderboard", there).output
     assert "| My method (scored from answers)" in board
     then, now = record(runs, "vanilla"), record(there, "answers")
     ads = [e["evaluation"]["metrics"]["ad_mean"] for e in (then, now)]  # type: ignore[index]
     assert ads[1] == pytest.approx(ads[0], abs=1e-9)
-    assert "answers of My method" in bastzoo("runs", "list", "--out", there).output
+    assert "answers of My method" in bastzoo("runs", "list", "--runs", there).output
     assert (
-        "2 of 2 runs hold" in bastzoo("runs", "verify", "answers", "vanilla", "--out", there).output
+        "2 of 2 runs hold"
+        in bastzoo("runs", "verify", "answers", "vanilla", "--runs", there).output
     )
     (kept,) = there.glob("answers*/answers.csv")
     rows = read(kept)
@@ -135,7 +136,7 @@ def test_scored_answers_stand_marked_in_the_main_table_and_hold_when_verified(
     rows = [{"clip": r["clip"], "azimuth_deg": r["azimuth_deg"]} for r in rows]
     rows[0]["azimuth_deg"] = f"{turned}"
     write(kept, rows)
-    done = bastzoo("runs", "verify", "answers", "--out", there, code=2)
+    done = bastzoo("runs", "verify", "answers", "--runs", there, code=2)
     assert "when computed again from answers.csv" in done.output
 
 
@@ -188,7 +189,7 @@ def test_a_faulty_file_is_refused_in_one_sentence_and_nothing_is_scored(
     path = write(tmp_path / "answers.csv", change(rows))
     done = bastzoo(
         *("score", path, "--track", "RI", "--name", "faulty", "--preset", tiny_preset),
-        *("--out", tmp_path / "runs"),
+        *("--runs", tmp_path / "runs"),
         code=1,
     )
     sentence = str(done.exception)
@@ -207,11 +208,11 @@ def test_answers_may_come_in_any_order_and_leave_clips_unanswered(
     path = write(tmp_path / "answers.csv", rows)
     done = bastzoo(
         *("score", path, "--track", "RI", "--name", "x", "--preset", tiny_preset),
-        *("--out", tmp_path / "runs", "--json"),
+        *("--runs", tmp_path / "runs", "--json"),
     )
     assert json.loads(done.output)["evaluations"][0]["metrics"]["invalid"] == 1
 
 
 def test_a_track_of_several_sources_is_refused(tmp_path: Path, bastzoo: Run) -> None:
-    done = bastzoo("clips", "sources", "--out", tmp_path / "clips", code=1)
+    done = bastzoo("clips", "sources", "--to", tmp_path / "clips", code=1)
     assert "several sources" in str(done.exception)

@@ -172,11 +172,11 @@ def test_submit_and_check_are_commands_also_for_scored_answers(
     there = tmp_path / "runs"
     bastzoo(
         *("score", exported, "--track", "RI", "--name", "mine"),
-        *("--preset", tiny_preset, "--out", there),
+        *("--preset", tiny_preset, "--runs", there),
     )
     one, two = tmp_path / "one.zip", tmp_path / "two.zip"
-    bastzoo("submit", "answers", "--out", there, "--to", one)
-    bastzoo("submit", "vanilla", "--out", runs, "--to", two)
+    bastzoo("submit", "answers", "--runs", there, "--to", one)
+    bastzoo("submit", "vanilla", "--runs", runs, "--to", two)
     assert "2 of 2 submissions hold" in bastzoo("submissions", "check", one, two).output
     name, members = opened(one)
     rows = list(csv.DictReader(io.StringIO(members["answers.csv"].decode())))
@@ -217,11 +217,11 @@ def test_a_row_is_made_again_from_its_record_to_the_bit(
     for name in ("vanilla", "baseline-ITD-RI"):
         record = tmp_path / f"{the_run(runs, name).name}.json"
         shutil.copy(the_run(runs, name) / "record.json", record)
-        done = bastzoo("reproduce", record, "--out", tmp_path / "again", "--device", "cpu")
+        done = bastzoo("reproduce", record, "--runs", tmp_path / "again", "--device", "cpu")
         assert "the same to the last bit" in done.output
     changed = json.loads(record.read_text())
     changed["evaluation"]["metrics"]["ad_mean"] += 30
     changed["evaluation"]["by_sound"]["ad_mean"] = [90.0, 91.0, 90.5]
     record.write_text(json.dumps(changed))
-    done = bastzoo("reproduce", record, "--out", tmp_path / "other", "--device", "cpu", code=2)
+    done = bastzoo("reproduce", record, "--runs", tmp_path / "other", "--device", "cpu", code=2)
     assert "OUTSIDE" in done.output

@@ -34,7 +34,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory, preset: str) -> Path:
     folder = tmp_path_factory.mktemp("rendered") / "clips"
-    done = bastzoo("data", "render", "--layout", "bast", "--out", str(folder), "--preset", preset)
+    done = bastzoo("data", "render", "--layout", "bast", "--to", str(folder), "--preset", preset)
     assert done.returncode == 0, done.stderr
     assert "Wrote 224 clips" in done.stderr
     return folder
@@ -48,7 +48,7 @@ def test_a_rendered_folder_is_converted_once_and_trained_on_with_baselines(
     assert done.returncode == 0, done.stderr
     assert "224 clips are in" in done.stderr
     assert "Converted" not in bastzoo("data", "convert", *words, "--verify", **cache).stderr
-    out = ("--out", str(tmp_path / "runs"))
+    out = ("--runs", str(tmp_path / "runs"))
     done = bastzoo("bench", *words, *ROW, *out, "--json", **cache)
     assert done.returncode == 0, done.stderr
     records = json.loads(done.stdout)
@@ -72,7 +72,7 @@ def test_a_rendered_folder_is_converted_once_and_trained_on_with_baselines(
 def test_the_environments_of_a_folder_are_tracks_and_axes(
     clips: Path, preset: str, cache: dict[str, str], tmp_path: Path
 ) -> None:
-    words = ("--data", str(clips), "--preset", preset, "--out", str(tmp_path / "runs"))
+    words = ("--data", str(clips), "--preset", preset, "--runs", str(tmp_path / "runs"))
     done = bastzoo("bench", *words, *ROW, "--track", "cross-environment", **cache)
     assert done.returncode == 0, done.stderr
     assert "|   RI01 |   RI02 |     RI |" in done.stdout
@@ -85,17 +85,17 @@ def test_a_rendered_csv_index_is_trained_on(
     preset: str, cache: dict[str, str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "spectrograms"
-    words = ("--layout", "csv", "--out", str(folder), "--preset", preset, "--env", "RI01")
+    words = ("--layout", "csv", "--to", str(folder), "--preset", preset, "--env", "RI01")
     done = bastzoo("data", "render", *words)
     assert done.returncode == 0, done.stderr
     index = str(folder / "dataset_index.csv")
-    words = ("--csv", index, "--preset", preset, "--out", str(tmp_path / "runs"))
+    words = ("--csv", index, "--preset", preset, "--runs", str(tmp_path / "runs"))
     done = bastzoo("train", *words, "--backbone", "vanilla", "--json", **cache)
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     assert record["experiment"]["combination"]["frontend"] == "precomputed"
     assert record["cost"]["macs"] > 0
-    done = bastzoo("evaluate", "vanilla", "--out", str(tmp_path / "runs"), **cache)
+    done = bastzoo("evaluate", "vanilla", "--runs", str(tmp_path / "runs"), **cache)
     assert done.returncode == 0, done.stderr
     done = bastzoo("bench", *words, *ROW, **cache)
     assert done.returncode == 0, done.stderr
@@ -149,7 +149,7 @@ def test_faults_are_told_at_once_and_skipped_on_request(
     shutil.copytree(clips, copy)
     write_wave(copy / "train" / "A000_RI01_mono.wav", samples(0, channels=1))
     write_wave(copy / "train" / "A005_RI01_off.wav", samples(0))
-    words = (*ROW, "--data", str(copy), "--preset", preset, "--out", str(tmp_path / "runs"))
+    words = (*ROW, "--data", str(copy), "--preset", preset, "--runs", str(tmp_path / "runs"))
     refused = bastzoo("train", *words, **cache)
     assert refused.returncode == 1
     assert "A000_RI01_mono.wav: 1 channel" in refused.stderr
@@ -190,7 +190,7 @@ def test_a_manifest_of_one_s_own_recordings_is_trained_on(
     path = tmp_path / "mine.csv"
     path.write_text("\n".join(rows) + "\n")
     words = ("--csv", str(path), "--preset", preset, "--backbone", "vanilla", "--json")
-    out = ("--out", str(tmp_path / "runs"))
+    out = ("--runs", str(tmp_path / "runs"))
     done = bastzoo("train", *words, *out, **cache)
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
@@ -207,13 +207,13 @@ def test_a_manifest_of_one_s_own_recordings_is_trained_on(
         (("info", "--csv", "nowhere.csv"), "cannot be read"),
         (("info", "--hrtf", "nowhere.sofa"), "is not a file"),
         (("info", "--sounds", "nowhere"), "nowhere"),
-        (("render", "--out", "taken"), "exists already"),
+        (("render", "--to", "taken"), "exists already"),
         (
-            ("render", "--out", "new", "--listeners", "family"),
+            ("render", "--to", "new", "--listeners", "family"),
             "file names cannot tell listeners 1-8",
         ),
-        (("render", "--out", "new", "--snr", "loud"), "is no signal-to-noise ratio"),
-        (("render", "--out", "new", "--env", "KITCHEN"), "no environment named 'KITCHEN'"),
+        (("render", "--to", "new", "--snr", "loud"), "is no signal-to-noise ratio"),
+        (("render", "--to", "new", "--env", "KITCHEN"), "no environment named 'KITCHEN'"),
     ],
 )
 def test_a_mistake_is_a_sentence(

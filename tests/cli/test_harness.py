@@ -176,7 +176,7 @@ def test_several_jobs_make_the_runs_of_one(preset: Path, tmp_path: Path) -> None
     ("words", "sentence"),
     [
         (("--jobs", "0"), "--jobs"),
-        (("--out", "missing/runs"), "there is no"),
+        (("--runs", "missing/runs"), "there is no"),
         (("--executor", "cloud"), "no executor named 'cloud'"),
         (("--executor", "ray", "--address", "127.0.0.1:1"), "does not answer"),
         (("--rerun", "some"), "--rerun"),
@@ -226,12 +226,12 @@ def test_one_run_in_two_processes_learns_what_one_process_learns(
     uneven = tmp_path / "uneven.toml"  # batches of which one process has two clips, the other one
     uneven.write_text(tiny_preset.read_text().replace("batch = 8", "batch = 3"))
     words = ("train", "--backbone", "vanilla", "--env", "RI01", "--preset", str(uneven))
-    done = in_two_processes(*words, "--out", "two", "--device", "cpu", cwd=tmp_path)
+    done = in_two_processes(*words, "--runs", "two", "--device", "cpu", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     for process in (0, 1):
         assert f"process {process} of 2, exit code 0" in done.stderr
     assert done.stdout.count("AD, mean") == 1
-    run(*words, "--out", "one", "--device", "cpu", cwd=tmp_path)
+    run(*words, "--runs", "one", "--device", "cpu", cwd=tmp_path)
     ((two,), _), ((one,), _) = (RunStore(tmp_path / out).records() for out in ("two", "one"))
     assert two.key == one.key
     assert two.training is not None

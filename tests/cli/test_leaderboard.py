@@ -63,7 +63,7 @@ def test_what_is_written_is_what_is_printed_and_check_knows_it(
 ) -> None:
     printed = bastzoo("leaderboard", str(folder), "--track", "all", "--format", form).stdout
     path = tmp_path / f"table.{suffix}"
-    words = ("leaderboard", str(folder), "--track", "all", "--out", str(path))
+    words = ("leaderboard", str(folder), "--track", "all", "--to", str(path))
     done = bastzoo(*words)
     assert done.returncode == 0, done.stderr
     assert path.read_bytes() == printed.encode()
@@ -100,7 +100,7 @@ def test_a_record_that_cannot_be_read_is_named_and_the_rest_is_ranked(tmp_path: 
         (("--track", "duration", "--track", "snr"), "no result of the track 'snr'"),
         (("--track", "duration", "--sort", "ad"), "The columns of a track's tables are its cases"),
         (("--format", "xml"), "'xml' is not one of"),
-        (("--check",), "name the file with --out"),
+        (("--check",), "name the file with --to"),
     ],
 )
 def test_a_mistake_is_a_sentence(folder: Path, words: tuple[str, ...], sentence: str) -> None:

@@ -18,7 +18,7 @@ CLOCKWISE = np.stack([(-AZIMUTHS) % 360, 0 * AZIMUTHS, 0 * AZIMUTHS + 1.2], axis
 def test_a_mixture_trains_and_another_listener_is_tested(tmp_path: Path, tiny_preset: Path) -> None:
     head = toy_sofa(tmp_path / "clockwise.sofa", SourcePosition=CLOCKWISE)
     what = ("--preset", str(tiny_preset), "--env", "RI01", "--backbone", "vanilla")
-    out = ("--out", str(tmp_path / "runs"), "--json")
+    out = ("--runs", str(tmp_path / "runs"), "--json")
     own = ("--listener", "kemar", "--listener", str(head), "--test-listener", "virtual/3")
     refused = bastzoo("train", *what, *own, *out)
     assert refused.returncode == 1

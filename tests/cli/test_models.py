@@ -25,7 +25,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> Path:
         ("train", "--backbone", "vanilla", "--preset", str(tiny_preset), "--env", "RI01"),
         ("import-bast", str(MAMBA)),
     ):
-        done = bastzoo(*words, "--out", str(folder / "runs"))
+        done = bastzoo(*words, "--runs", str(folder / "runs"))
         assert done.returncode == 0, done.stderr
     noise = np.random.default_rng(0).normal(size=(12_000, 2)) * 0.1
     soundfile.write(folder / "noise.wav", noise, 16_000)
@@ -33,7 +33,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> Path:
 
 
 def test_a_run_becomes_a_folder_that_answers_elsewhere(runs: Path, tmp_path: Path) -> None:
-    out = ("--out", str(runs / "runs"))
+    out = ("--runs", str(runs / "runs"))
     done = bastzoo("package", "vanilla-SUB", str(tmp_path / "ears"), "--half", *out)
     assert done.returncode == 0, done.stderr
     assert "MiB in float16" in done.stdout
@@ -54,7 +54,7 @@ def test_a_run_becomes_a_folder_that_answers_elsewhere(runs: Path, tmp_path: Pat
 
 
 def test_an_imported_checkpoint_is_a_run_like_any_other(runs: Path) -> None:
-    out = ("--out", str(runs / "runs"))
+    out = ("--runs", str(runs / "runs"))
     listed = bastzoo("runs", "list", "--backbone", "mamba", *out)
     assert "finished  mamba/SUB/MIX/SP" in listed.stdout
     tested = bastzoo("evaluate", "mamba-SUB", "--env", "RI01", *out)
@@ -69,7 +69,7 @@ def test_an_imported_checkpoint_is_a_run_like_any_other(runs: Path) -> None:
 
 def test_a_run_is_exported_for_other_runtimes(runs: Path, tmp_path: Path) -> None:
     ort = pytest.importorskip("onnxruntime")
-    out = ("--out", str(runs / "runs"))
+    out = ("--runs", str(runs / "runs"))
     done = bastzoo("export", "vanilla-SUB", str(tmp_path / "ears.onnx"), *out)
     assert done.returncode == 0, done.stderr
     assert "ONNX, opset 20" in done.stdout
@@ -95,10 +95,10 @@ def test_a_run_is_exported_for_other_runtimes(runs: Path, tmp_path: Path) -> Non
 
 def test_a_model_by_name_is_tested_on_recordings(tiny_preset: Path, tmp_path: Path) -> None:
     """The Swin of the quick board, on clips that were written to disk as BAST writes them."""
-    clips = ("--layout", "bast", "--out", str(tmp_path / "clips"), "--env", "RI01")
+    clips = ("--layout", "bast", "--to", str(tmp_path / "clips"), "--env", "RI01")
     done = bastzoo("data", "render", *clips, "--preset", str(tiny_preset))
     assert done.returncode == 0, done.stderr
-    out = ("--out", str(tmp_path / "runs"))
+    out = ("--runs", str(tmp_path / "runs"))
     done = bastzoo("evaluate", "quick-swin", "--data", str(tmp_path / "clips"), "--json", *out)
     assert done.returncode == 0, done.stderr
     assert '"ad_mean"' in done.stdout

@@ -33,7 +33,7 @@ def preset(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> Path:
 def rendered(tmp_path_factory: pytest.TempPathFactory, preset: Path) -> Path:
     folder = tmp_path_factory.mktemp("rendered") / "clips"
     words = ("--layout", "csv", "--preset", str(preset), "--env", "RI01", "--frontend", "mel")
-    completed("data", "render", "--out", str(folder), *words, cwd=folder.parent)
+    completed("data", "render", "--to", str(folder), *words, cwd=folder.parent)
     return folder
 
 

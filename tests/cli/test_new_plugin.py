@@ -21,7 +21,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     empty = tmp_path_factory.mktemp("empty")
     site = tmp_path_factory.mktemp("site")
     for name, kind in (("own-ears", "backbone"), ("own-sum", "integration")):
-        done = bastzoo("new-plugin", name, "--kind", kind, "--out", str(empty))
+        done = bastzoo("new-plugin", name, "--kind", kind, "--to", str(empty))
         assert done.returncode == 0, done.stderr
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
         options = ["--no-build-isolation", "--no-index", "--target", str(site)]
@@ -30,7 +30,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_says_what_to_do_next(tmp_path: Path) -> None:
-    done = bastzoo("new-plugin", "my.ears", "--kind", "head", "--out", str(tmp_path))
+    done = bastzoo("new-plugin", "my.ears", "--kind", "head", "--to", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert f"pip install -e {tmp_path / 'my.ears'}" in done.stdout
     assert "bastzoo check my.ears" in done.stdout
@@ -53,7 +53,7 @@ def test_the_installed_package_gets_rows_beside_others(installed: Path, tiny_pre
     options = ["--loss", "MIX", "--sharing", "SP", "--preset", str(tiny_preset), "--env", "RI01"]
     done = bastzoo(
         *("bench", "--backbone", "own-ears", "--integ", "all", *options),
-        *("--out", str(installed / "runs")),
+        *("--runs", str(installed / "runs")),
         site=installed,
         BASTZOO_LOAD_PLUGINS="own-ears,own-sum",
     )
@@ -71,7 +71,7 @@ def test_each_kind_keeps_its_promises_as_it_is(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"fresh_{kind}"
-    done = bastzoo("new-plugin", name, "--kind", kind, "--out", str(tmp_path))
+    done = bastzoo("new-plugin", name, "--kind", kind, "--to", str(tmp_path))
     assert done.returncode == 0, done.stderr
     monkeypatch.syspath_prepend(str(tmp_path / name))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / name))
@@ -85,7 +85,7 @@ def test_each_kind_keeps_its_promises_as_it_is(
 
 
 def test_its_own_tests_pass(tmp_path: Path) -> None:
-    done = bastzoo("new-plugin", "quick-loss", "--kind", "loss", "--out", str(tmp_path))
+    done = bastzoo("new-plugin", "quick-loss", "--kind", "loss", "--to", str(tmp_path))
     assert done.returncode == 0, done.stderr
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:benchmark"],
@@ -110,7 +110,7 @@ def test_its_own_tests_pass(tmp_path: Path) -> None:
     ],
 )
 def test_a_name_that_cannot_be_is_a_sentence(name: str, message: str, tmp_path: Path) -> None:
-    done = bastzoo("new-plugin", name, "--kind", "backbone", "--out", str(tmp_path))
+    done = bastzoo("new-plugin", name, "--kind", "backbone", "--to", str(tmp_path))
     assert done.returncode == 1
     assert message in done.stderr
     assert not list(tmp_path.iterdir())
@@ -118,13 +118,13 @@ def test_a_name_that_cannot_be_is_a_sentence(name: str, message: str, tmp_path: 
 
 def test_a_folder_that_exists_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
-    done = bastzoo("new-plugin", "taken", "--kind", "backbone", "--out", str(tmp_path))
+    done = bastzoo("new-plugin", "taken", "--kind", "backbone", "--to", str(tmp_path))
     assert done.returncode == 1
     assert "exists already; remove it, or choose another name." in done.stderr
     assert not list((tmp_path / "taken").iterdir())
 
 
 def test_a_folder_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
-    done = bastzoo("new-plugin", "ears", "--kind", "loss", "--out", str(tmp_path / "nowhere"))
+    done = bastzoo("new-plugin", "ears", "--kind", "loss", "--to", str(tmp_path / "nowhere"))
     assert done.returncode == 1
     assert "There is no folder" in done.stderr

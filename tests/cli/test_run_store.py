@@ -169,5 +169,5 @@ def test_compare_on_a_track_needs_results_on_it(made: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
-    done = completed("runs", "list", "--out", "nowhere", cwd=tmp_path, code=1)
+    done = completed("runs", "list", "--runs", "nowhere", cwd=tmp_path, code=1)
     assert "There is no folder 'nowhere'" in done.stderr

@@ -80,7 +80,7 @@ def test_train_twice_gives_identical_metrics_to_the_last_bit(
     records = []
     for out in ("one", "two"):
         done = completed(
-            "train", "--preset", str(tiny_preset), "--out", out, "--json", cwd=tmp_path
+            "train", "--preset", str(tiny_preset), "--runs", out, "--json", cwd=tmp_path
         )
         records.append(json.loads(done.stdout))
     for part in ("key", "evaluation"):
@@ -134,10 +134,10 @@ def test_evaluate_prints_each_environment_and_keeps_the_result(
 def test_leaderboard_makes_the_table_again_and_checks_it(benched: tuple[Path, str, str]) -> None:
     folder, out, _ = benched
     assert completed("leaderboard", cwd=folder).stdout.rstrip() == out.rstrip()
-    completed("leaderboard", "runs", "--out", "table.md", cwd=folder)
-    completed("leaderboard", "runs", "--out", "table.md", "--check", cwd=folder)
+    completed("leaderboard", "runs", "--to", "table.md", cwd=folder)
+    completed("leaderboard", "runs", "--to", "table.md", "--check", cwd=folder)
     (folder / "table.md").write_text("another")
-    done = completed("leaderboard", "runs", "--out", "table.md", "--check", cwd=folder, code=1)
+    done = completed("leaderboard", "runs", "--to", "table.md", "--check", cwd=folder, code=1)
     assert "does not follow" in done.stderr
 
 
@@ -293,12 +293,12 @@ def test_a_run_that_diverges_is_recorded_and_the_rest_goes_on(
         (("bench", "--preset", "quik"), "no preset named 'quik'"),
         (("bench", "--seeds", "0"), "--seeds"),
         (("bench", "--device", "cuda"), "no CUDA GPU"),
-        (("bench", "--out", "file/runs"), "cannot be written"),
+        (("bench", "--runs", "file/runs"), "cannot be written"),
         (("train", "--loss", "MXI"), "Did you mean 'MIX'"),
         (("train", "--env", "RI03"), "no environment named 'RI03'"),
         (("evaluate", "nothing"), "no model named 'nothing'"),
         (("leaderboard", "nowhere"), "no finished run"),
-        (("leaderboard", "--check"), "--out"),
+        (("leaderboard", "--check"), "--to"),
     ],
 )
 def test_a_mistake_is_answered_by_a_sentence_and_exit_code_1(

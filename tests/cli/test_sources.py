@@ -78,7 +78,7 @@ def test_bench_answers_how_many_on_its_track(preset: Path, tmp_path: Path) -> No
 
 def test_a_csv_with_several_rows_a_file_trains_slots(preset: Path, tmp_path: Path) -> None:  # noqa: F811
     words = ("--layout", "csv", "--preset", str(preset), "--env", "RI01", "--sources", "1-3")
-    completed("data", "render", "--out", "clips", *words, cwd=tmp_path)
+    completed("data", "render", "--to", "clips", *words, cwd=tmp_path)
     with (tmp_path / "clips" / "dataset_index.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert set(Counter(row["input_file"] for row in rows).values()) == {1, 2, 3}
@@ -108,7 +108,7 @@ def test_mistakes_are_sentences(words: tuple[str, ...], sentence: str, tmp_path:
 
 def test_a_row_that_repeats_a_source_is_a_fault(preset: Path, tmp_path: Path) -> None:  # noqa: F811
     words = ("--layout", "csv", "--preset", str(preset), "--env", "RI01")
-    completed("data", "render", "--out", "clips", *words, cwd=tmp_path)
+    completed("data", "render", "--to", "clips", *words, cwd=tmp_path)
     index = tmp_path / "clips" / "dataset_index.csv"
     lines = index.read_text().splitlines()
     index.write_text("\n".join([*lines, lines[5]]) + "\n")

@@ -17,7 +17,7 @@ TRACKS = ("--track", "snr", "--track", "duration", "--track", "cross-environment
 @pytest.fixture(scope="module")
 def benched(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> tuple[Path, str, str]:
     folder = tmp_path_factory.mktemp("tracks")
-    words = (*ROW, *TRACKS, "--preset", str(tiny_preset), "--out", str(folder / "runs"))
+    words = (*ROW, *TRACKS, "--preset", str(tiny_preset), "--runs", str(folder / "runs"))
     done = bastzoo("bench", *words)
     assert done.returncode == 0, done.stderr
     return folder, done.stdout, done.stderr
@@ -60,7 +60,7 @@ def test_given_again_nothing_is_trained_or_tested_and_the_tables_are_the_same(
     folder, out, _ = benched
     runs = folder / "runs"
     before = {path: path.stat().st_mtime_ns for path in runs.glob("*/*.json")}
-    done = bastzoo("bench", *ROW, *TRACKS, "--preset", str(tiny_preset), "--out", str(runs))
+    done = bastzoo("bench", *ROW, *TRACKS, "--preset", str(tiny_preset), "--runs", str(runs))
     assert done.stdout == out
     assert before == {path: path.stat().st_mtime_ns for path in runs.glob("*/*.json")}
 
@@ -87,7 +87,7 @@ def test_leaderboard_makes_a_tracks_table_again_from_its_records_alone(
     records.mkdir()
     for path in runs.glob("*/track-snr.json"):
         (records / f"track-snr-{path.parent.name}.json").write_bytes(path.read_bytes())
-    words = (str(records), "--track", "snr", "--out", str(tmp_path / "snr.md"))
+    words = (str(records), "--track", "snr", "--to", str(tmp_path / "snr.md"))
     assert bastzoo("leaderboard", *words).returncode == 0
     assert (tmp_path / "snr.md").read_text() == table
     assert bastzoo("leaderboard", *words, "--check").returncode == 0
@@ -97,7 +97,7 @@ def test_leaderboard_makes_a_tracks_table_again_from_its_records_alone(
 
 def test_evaluate_tests_an_existing_run_on_a_track(benched: tuple[Path, str, str]) -> None:
     runs = benched[0] / "runs"
-    words = ("evaluate", "vanilla-SUB-MIX-SP-RI-tiny", "--out", str(runs), "--track", "off-grid")
+    words = ("evaluate", "vanilla-SUB-MIX-SP-RI-tiny", "--runs", str(runs), "--track", "off-grid")
     done = bastzoo(*words)
     assert done.returncode == 0, done.stderr
     assert "between" in done.stdout
@@ -113,7 +113,7 @@ def test_evaluate_tests_an_existing_run_on_a_track(benched: tuple[Path, str, str
 def test_the_full_sphere_takes_the_head_that_answers_elevation(
     tmp_path: Path, tiny_preset: Path
 ) -> None:
-    words = (*ROW, "--preset", str(tiny_preset), "--out", str(tmp_path), "--env", "RI01")
+    words = (*ROW, "--preset", str(tiny_preset), "--runs", str(tmp_path), "--env", "RI01")
     done = bastzoo("bench", *words, "--track", "full-sphere")
     assert done.returncode == 0, done.stderr
     assert "| BAST-SP + direction |" in done.stdout
@@ -123,7 +123,7 @@ def test_the_full_sphere_takes_the_head_that_answers_elevation(
 def test_training_in_noise_and_with_other_heads_is_a_run_of_its_own(
     tmp_path: Path, tiny_preset: Path
 ) -> None:
-    words = (*ROW, "--preset", str(tiny_preset), "--out", str(tmp_path), "--env", "RI01", "--json")
+    words = (*ROW, "--preset", str(tiny_preset), "--runs", str(tmp_path), "--env", "RI01", "--json")
     keys = set()
     for how in ((), ("--train-snr", "20"), ("--train-listeners", "family")):
         done = bastzoo("train", *words, *how)
@@ -153,7 +153,7 @@ def test_training_in_noise_and_with_other_heads_is_a_run_of_its_own(
 def test_a_mistake_is_a_sentence_before_anything_runs(
     tmp_path: Path, words: tuple[str, ...], sentence: str
 ) -> None:
-    out = () if words[0] == "data" else ("--out", str(tmp_path / "runs"))
+    out = () if words[0] == "data" else ("--runs", str(tmp_path / "runs"))
     done = bastzoo(*words, *out)
     assert done.returncode == 1, done.stdout
     assert sentence in done.stderr.replace("\n", " ")

@@ -128,7 +128,7 @@ def test_the_command_that_is_suggested_trains_what_was_tuned(study: Study, prese
     command = done.stdout.splitlines()[-1]
     assert command.startswith("bastzoo bench --backbone vanilla --integ SUB --loss MSE")
     assert "--env RI " in command
-    assert command.endswith("--out runs")
+    assert command.endswith("--runs runs")
 
 
 @pytest.mark.parametrize("command", ["train", "tune"])
@@ -140,7 +140,7 @@ def test_a_seed_that_no_generator_takes_is_a_sentence(command: str, tmp_path: Pa
 def test_mistakes_are_sentences(preset: Path, tmp_path: Path) -> None:
     done = run(*TUNE, "--write", "best.json", cwd=tmp_path, code=1)
     assert "ends in .toml" in done.stderr
-    done = run(*TUNE, "--preset", str(preset), "--out", "no/where", cwd=tmp_path, code=1)
+    done = run(*TUNE, "--preset", str(preset), "--runs", "no/where", cwd=tmp_path, code=1)
     assert "mkdir -p" in done.stderr
 
 

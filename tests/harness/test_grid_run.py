@@ -33,7 +33,7 @@ def test_a_row_has_the_same_figures_to_the_last_bit_as_through_the_command(
     runs: bz.Runs, tmp_path: Path, tiny_preset: Path
 ) -> None:
     words = ("--backbone", "vanilla", "--integ", "SUB", "--loss", "MIX", "--sharing", "SP")
-    words += ("--env", "RI01", "--preset", str(tiny_preset), "--out", str(tmp_path / "runs"))
+    words += ("--env", "RI01", "--preset", str(tiny_preset), "--runs", str(tmp_path / "runs"))
     done = bastzoo("bench", *words)
     assert done.returncode == 0, done.stderr
     other = bz.load_runs(tmp_path / "runs").frame().set_index("key")
@@ -47,7 +47,7 @@ def test_the_table_of_a_second_grid_is_the_folders_with_its_own_rows_marked(
 ) -> None:
     words = ("--backbone", "vanilla", "--integ", "SUB", "--loss", "MIX", "--sharing", "NSP")
     done = bastzoo(
-        "bench", *words, "--env", "RI01", "--preset", str(tiny_preset), "--out", str(out)
+        "bench", *words, "--env", "RI01", "--preset", str(tiny_preset), "--runs", str(out)
     )
     table = (out / "leaderboard.md").read_text()
     assert table == bz.load_runs(out).leaderboard()

@@ -76,7 +76,7 @@ def test_a_picture_file_is_not_blank(record: object, tmp_path: Path) -> None:
             "png",
             "--style",
             "dark",
-            "--out",
+            "--to",
             str(tmp_path / "p"),
         ],
         catch_exceptions=False,
@@ -97,7 +97,7 @@ def test_what_cannot_be_reported_is_said(tmp_path: Path) -> None:
         ([str(tmp_path / "empty")], "There is no run in the folder"),
         (["nothing", "--runs", str(tmp_path)], "There is no run 'nothing'"),
         (
-            [str(next((RECORDS / "quick").glob("*.json"))), "--out", str(tmp_path / "no" / "way")],
+            [str(next((RECORDS / "quick").glob("*.json"))), "--to", str(tmp_path / "no" / "way")],
             "no folder",
         ),
     ]:

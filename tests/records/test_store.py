@@ -61,7 +61,7 @@ def test_a_write_that_breaks_off_leaves_nothing_and_keeps_what_was_there(tmp_pat
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
-    with pytest.raises(SetupError, match=r"cannot be written.*--out"):
+    with pytest.raises(SetupError, match=r"cannot be written.*--runs"):
         RunStore(file / "runs").prepare()
 
 

@@ -34,7 +34,7 @@ def test_a_training_whose_processes_are_killed_one_by_one_ends_as_if_undisturbed
     draw = random.Random(2)
     for number in range(KILLS):
         process = subprocess.Popen(
-            launched(*words, "--out", "two"),
+            launched(*words, "--runs", "two"),
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -55,9 +55,9 @@ def test_a_training_whose_processes_are_killed_one_by_one_ends_as_if_undisturbed
         assert all(record.status == "finished" for record in records), said
         if records:  # it came to an end: begin with an empty folder again
             shutil.rmtree(tmp_path / "two")
-    done = in_two_processes(*words, "--out", "two", cwd=tmp_path)
+    done = in_two_processes(*words, "--runs", "two", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    run(*words, "--out", "one", cwd=tmp_path)
+    run(*words, "--runs", "one", cwd=tmp_path)
     ((two,), _), ((one,), _) = (RunStore(tmp_path / out).records() for out in ("two", "one"))
     assert two.key == one.key
     assert two.training is not None

@@ -8,20 +8,21 @@ import click
 
 from bastzoo.cli.answers.options import asked_options
 from bastzoo.cli.names import Named
+from bastzoo.cli.options import target_option
 
 
 @click.command()
 @click.argument("track", type=Named("track"))
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR")
+@target_option(required=True, type=click.Path(path_type=Path), metavar="DIR")
 @asked_options
-def clips(track: str, out: Path, preset: str, environment: str) -> None:
+def clips(track: str, target: Path, preset: str, environment: str) -> None:
     """Write the test clips of TRACK: WAV files, and a CSV of their names without answers.
 
     TRACK is a track or an environment (bastzoo list track). Answer every clip of clips.csv, in a CSV of clip,
     azimuth_deg (-180 to 180, 0 in front, +90 left) and, if there are any, elevation_deg, class, confidence;
     then: bastzoo score ANSWERS.csv --track TRACK --name "My method".
 
-    Example: bastzoo clips RI --out clips-of-ri
+    Example: bastzoo clips RI --to clips-of-ri
     """
     from bastzoo.answers.clips import write_clips
     from bastzoo.answers.questions import asked
@@ -45,5 +46,7 @@ def clips(track: str, out: Path, preset: str, environment: str) -> None:
         + f" --env {environment}" * (environment != "RI"),
     }
     say(f"Writing {found.clips:,} clips ...")
-    count = write_clips(found.questions, out, about=about)
-    click.echo(f"Wrote {count:,} clips of the track {found.track.name} to {out}: clips.csv, wav/")
+    count = write_clips(found.questions, target, about=about)
+    click.echo(
+        f"Wrote {count:,} clips of the track {found.track.name} to {target}: clips.csv, wav/"
+    )

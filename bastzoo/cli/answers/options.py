@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from bastzoo.cli.names import Named
+
 Command = Callable[..., Any]
 
 
@@ -18,6 +20,7 @@ def asked_options(command: Command) -> Command:
             "environment",
             default="RI",
             show_default=True,
+            type=Named("environment"),
             metavar="NAME",
             help="Where the cases of a track are heard that name no environment.",
         ),
@@ -25,6 +28,7 @@ def asked_options(command: Command) -> Command:
             "--preset",
             default="quick",
             show_default=True,
+            type=Named("preset"),
             metavar="NAME|FILE",
             help="Whose test sounds: those of the runs that the answers are to stand beside.",
         ),

@@ -6,16 +6,20 @@ from pathlib import Path
 
 import click
 
+from bastzoo.cli.options import AlsoOut
+
 
 @click.command()
 @click.argument("record", type=click.Path(path_type=Path))
 @click.option("--device", default="auto", type=click.Choice(["auto", "cpu", "cuda", "mps"]))
 @click.option(
-    "--out",
+    "--runs",
+    "out",
+    cls=AlsoOut,
     default="reproduced",
     show_default=True,
     metavar="DIR",
-    help="Where the new run is kept, with its weights.",
+    help="Folder of the runs that the new one is kept in, with its weights.",
 )
 @click.pass_context
 def reproduce(context: click.Context, record: Path, device: str, out: str) -> None:

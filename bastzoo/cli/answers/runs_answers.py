@@ -7,19 +7,18 @@ from pathlib import Path
 import click
 
 from bastzoo.cli.names import Named
+from bastzoo.cli.options import runs_option, target_option
 
 
 @click.command()
 @click.argument("run", type=Named("run"))
-@click.option("--track", metavar="NAME", help="Default: the run's own test.")
-@click.option(
-    "--to",
-    "target",
+@click.option("--track", type=Named("track"), metavar="NAME", help="Default: the run's own test.")
+@target_option(
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="FILE.csv, or FILE.npz: the small form that travels with a record.",
 )
-@click.option("--out", default="runs", show_default=True, metavar="DIR", help="Folder of the runs.")
+@runs_option
 def answers(run: str, track: str | None, target: Path | None, out: str) -> None:
     """Write the answers of RUN to every test clip, as `bastzoo score` takes them.
 

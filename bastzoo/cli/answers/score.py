@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bastzoo.cli.answers.options import asked_options
-from bastzoo.cli.options import as_json
+from bastzoo.cli.names import Named
+from bastzoo.cli.options import as_json, runs_option
 
 if TYPE_CHECKING:
     from bastzoo.answers.questions import Asked
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("answers", metavar="ANSWERS.csv|FILE.py:FUNCTION")
-@click.option("--track", required=True, metavar="NAME", help="What was answered: bastzoo clips.")
-@click.option("--name", required=True, metavar="NAME", help="What tables call the method.")
 @click.option(
-    "--out", default="runs", show_default=True, metavar="DIR", help="Where the record is kept."
+    "--track",
+    required=True,
+    type=Named("track"),
+    metavar="NAME",
+    help="What was answered: bastzoo clips.",
 )
+@click.option("--name", required=True, metavar="NAME", help="What tables call the method.")
+@runs_option
 @asked_options
 @as_json
 def score(

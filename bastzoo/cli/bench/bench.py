@@ -12,6 +12,7 @@ from bastzoo.cli.data_options import Heard, data_options
 from bastzoo.cli.grouped import GroupedCommand
 from bastzoo.cli.names import Named
 from bastzoo.cli.options import (
+    SEED,
     TRACK_NAMES,
     Command,
     as_json,
@@ -66,11 +67,17 @@ def _axis(name: str, parameter: str, text: str) -> Callable[[Command], Command]:
 )
 @click.option(
     "--seeds",
-    default=1,
-    show_default=True,
     type=click.IntRange(min=1),
     metavar="N",
-    help="Runs of each combination, from seed 0.",
+    help="How many runs of each combination, with the seeds from 0.  [default: 1]",
+)
+@click.option(
+    "--seed",
+    "seed",
+    multiple=True,
+    type=SEED,
+    metavar="S",
+    help="The seed itself, as of `train`; repeatable; instead of --seeds.",
 )
 @click.option(
     "--rerun",
@@ -109,7 +116,8 @@ def _axis(name: str, parameter: str, text: str) -> Callable[[Command], Command]:
 def bench(
     context: click.Context,
     tracks: tuple[str, ...],
-    seeds: int,
+    seeds: int | None,
+    seed: tuple[int, ...],
     rerun: str,
     jobs: int,
     executor: str,
@@ -144,6 +152,8 @@ def bench(
     from bastzoo.records.store import RunStore
 
     started = time.perf_counter()
+    if seed and seeds is not None:
+        raise click.UsageError("--seeds says how many, --seed which; give one of them.")
     registry = default_registry()
     where = registry.get("executor", executor)
     where.require()
@@ -156,7 +166,7 @@ def bench(
         preset=preset,
         pretrained=pretrained,
         recipe=recipe,
-        seeds=seeds,
+        seeds=seed or seeds or 1,
         tasks=tasks,
         usual_head=usual_head(tasks),
     )

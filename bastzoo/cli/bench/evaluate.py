@@ -10,7 +10,7 @@ import click
 
 from bastzoo.cli.data_options import is_file
 from bastzoo.cli.names import Named
-from bastzoo.cli.options import TRACK_NAMES, as_json
+from bastzoo.cli.options import TRACK_NAMES, as_json, runs_option
 
 if TYPE_CHECKING:
     from bastzoo.conditions import DataSource, Track
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 )
 @click.option("--sounds", metavar="DIR", help="Sounds to test with: a folder of WAV, FLAC or OGG.")
 @click.option("--device", default="auto", type=click.Choice(["auto", "cpu", "cuda", "mps"]))
-@click.option("--out", default="runs", show_default=True, metavar="DIR", help="Folder of the runs.")
+@runs_option
 @click.option("--cache", type=click.Path(path_type=Path), metavar="DIR", help="Feature cache.")
 @as_json
 def evaluate(

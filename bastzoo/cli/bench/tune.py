@@ -69,7 +69,7 @@ def tune(
     clipping and batch.
 
     Trials are compared on the validation split, and bad ones are stopped early. Several processes and
-    machines that give the same command on the same --out share the work; what was stopped goes on.
+    machines that give the same command on the same --runs share the work; what was stopped goes on.
 
     Example: bastzoo tune --backbone mamba --integ SUB --trials 20, then
     bastzoo bench --backbone mamba --integ SUB --preset FILE
@@ -191,4 +191,4 @@ def _to_train_it(experiment: Experiment, path: Path, out: str) -> str:
     words += ["--head", chosen.head, "--frontend", chosen.frontend]
     if experiment.source.layout != "csv":  # an index has no environments to choose from
         words += ["--env", experiment.environment]
-    return shlex.join([*words, "--preset", str(path), "--out", out])
+    return shlex.join([*words, "--preset", str(path), "--runs", out])

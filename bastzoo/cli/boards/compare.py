@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bastzoo.cli.names import Named
-from bastzoo.cli.options import as_json
+from bastzoo.cli.options import as_json, runs_option
 
 if TYPE_CHECKING:
     from bastzoo.boards.comparison import Comparison
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 @click.argument("a", type=Named("run"), metavar="RUN")
 @click.argument("b", type=Named("run"), metavar="RUN")
 @click.option(
-    "--track", metavar="NAME", help="Compare in the cases of a track that both were tested on."
+    "--track",
+    type=Named("track"),
+    metavar="NAME",
+    help="Compare in the cases of a track that both were tested on.",
 )
 @click.option("--this-seed", is_flag=True, help="Only the runs named, not all seeds of each.")
-@click.option("--out", default="runs", show_default=True, metavar="DIR", help="Folder of the runs.")
+@runs_option
 @as_json
 def compare(a: str, b: str, track: str | None, this_seed: bool, out: str, json_: bool) -> None:
     """Say which of two runs is better, by the paired difference of their errors.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bastzoo.cli.options import no_color
+from bastzoo.cli.names import Named
+from bastzoo.cli.options import no_color, target_option
 
 if TYPE_CHECKING:
     from bastzoo.boards.columns import ColumnChoice
@@ -20,11 +21,12 @@ _SUFFIXES = {".csv": "csv", ".json": "json", ".tex": "latex"}
 
 @click.command()
 @click.argument("runs", nargs=-1, metavar="[RUNS]...")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+@target_option(type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
 @click.option(
     "--track",
     "tracks",
     multiple=True,
+    type=Named("track"),
     metavar="NAME",
     help="The leaderboard of a track instead; repeatable. all: the main table, then every track.",
 )
@@ -45,7 +47,7 @@ _SUFFIXES = {".csv": "csv", ".json": "json", ".tex": "latex"}
     help="Sort the detailed table by a column, from high to low with - before it. Ranks stay by AD.",
 )
 @click.option(
-    "--check", is_flag=True, help="Exit with 1 when --out does not follow from the records."
+    "--check", is_flag=True, help="Exit with 1 when --to does not follow from the records."
 )
 @click.option(
     "--html",
@@ -59,7 +61,7 @@ _SUFFIXES = {".csv": "csv", ".json": "json", ".tex": "latex"}
 def leaderboard(
     context: click.Context,
     runs: tuple[str, ...],
-    out: Path | None,
+    target: Path | None,
     tracks: tuple[str, ...],
     form: str | None,
     columns: str | None,
@@ -86,7 +88,7 @@ def leaderboard(
 
     folders = runs or ("runs",)
     if site is not None:
-        if out or form or columns or sort or check or tracks:
+        if target or form or columns or sort or check or tracks:
             raise SetupError(
                 "--html writes every board, with every column; leave other options away."
             )
@@ -95,8 +97,8 @@ def leaderboard(
         raise SetupError(
             "A table is made of one folder; several make a site, with a board for each: --html SITE."
         )
-    if check and out is None:
-        raise SetupError("--check compares a file with its records; name the file with --out.")
+    if check and target is None:
+        raise SetupError("--check compares a file with its records; name the file with --to.")
     layout = ColumnChoice.of(columns, sort)
     everything = any(name.lower() == "all" for name in tracks)
     if tracks and not everything and layout != ColumnChoice():
@@ -104,25 +106,25 @@ def leaderboard(
             "The columns of a track's tables are its cases; leave --columns and --sort away, or use "
             "--format csv, which has all figures."
         )
-    form = form or _SUFFIXES.get(out.suffix.lower() if out else "", "md")
-    shown = out is None and form == "md" and columns is None and is_shown()
+    form = form or _SUFFIXES.get(target.suffix.lower() if target else "", "md")
+    shown = target is None and form == "md" and columns is None and is_shown()
     text, sections, count, faults = _document(folders[0], tracks, form, layout, shown)
     for fault in faults:
         say(fault)
     if shown:
         print_boards(sections)
-    elif out is None:
+    elif target is None:
         click.echo(text, nl=False)
     elif not check:
-        write_text(out, text)
-        say(f"Wrote {out}")
-    elif not out.is_file() or out.read_bytes() != text.encode():
+        write_text(target, text)
+        say(f"Wrote {target}")
+    elif not target.is_file() or target.read_bytes() != text.encode():
         say(
-            f"{out} does not follow from the records in {folders[0]!r}; make it again without --check."
+            f"{target} does not follow from the records in {folders[0]!r}; make it again without --check."
         )
         context.exit(1)
     else:
-        say(f"{out} follows from {count} records.")
+        say(f"{target} follows from {count} records.")
     if faults:
         context.exit(2)
 

@@ -12,7 +12,7 @@ import click
 
 from bastzoo.cli.answers.runs_answers import answers
 from bastzoo.cli.names import Named
-from bastzoo.cli.options import Command, as_json
+from bastzoo.cli.options import Command, as_json, runs_option
 from bastzoo.errors import SetupError, tellable
 
 if TYPE_CHECKING:
@@ -35,9 +35,15 @@ _FILTERS = {
 
 
 def _filters(command: Command) -> Command:
-    """An option for everything that runs are told apart by, and `--out`."""
+    """An option for everything that runs are told apart by, and `--runs`."""
     options = [
-        click.option(flag, name, multiple=True, metavar="N" if name == "seed" else "NAME")
+        click.option(
+            flag,
+            name,
+            multiple=True,
+            type=str if name == "seed" else Named(name),
+            metavar="S" if name == "seed" else "NAME",
+        )
         for name, flag in _FILTERS.items()
     ]
     options.append(
@@ -48,9 +54,7 @@ def _filters(command: Command) -> Command:
             help="stale: of other code, another preset or other data than now.",
         )
     )
-    options.append(
-        click.option("--out", default="runs", show_default=True, metavar="DIR", help="The folder.")
-    )
+    options.append(runs_option)
     for option in reversed(options):
         command = option(command)
     return command
@@ -126,7 +130,7 @@ def _spelled(
 
 @runs.command()
 @click.argument("run", type=Named("run"))
-@click.option("--out", default="runs", show_default=True, metavar="DIR", help="The folder.")
+@runs_option
 @as_json
 def show(run: str, out: str, json_: bool) -> None:
     """Show a run: what was run, how, where, and what came out.
@@ -302,7 +306,7 @@ def _all(store: RunStore) -> tuple[list[Listed], list[str]]:
     if not store.folder.is_dir():
         raise RecordError(
             f"There is no folder {str(store.folder)!r}; `bastzoo bench` and `bastzoo train` make "
-            "it, and --out names another one."
+            "it, and --runs names another one."
         )
     return listed(store, Present(default_registry()))
 

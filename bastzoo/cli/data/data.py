@@ -10,7 +10,8 @@ import click
 
 from bastzoo.cli.data.sets import fetch_set, list_sets
 from bastzoo.cli.data_options import Heard, data_options, is_file
-from bastzoo.cli.options import as_json, former_option
+from bastzoo.cli.names import Named
+from bastzoo.cli.options import as_json, former_option, target_option
 
 if TYPE_CHECKING:
     from bastzoo.conditions import Condition
@@ -19,11 +20,18 @@ _PRESET = click.option(
     "--preset",
     default="quick",
     show_default=True,
+    type=Named("preset"),
     metavar="NAME|FILE",
     help="How many sounds each split has: quick, standard, paper, or a TOML file.",
 )
 _ENVIRONMENT = click.option(
-    "--env", "environment", default="RI", show_default=True, metavar="NAME", help="Environment."
+    "--env",
+    "environment",
+    default="RI",
+    show_default=True,
+    type=Named("environment"),
+    metavar="NAME",
+    help="Environment.",
 )
 
 
@@ -37,7 +45,7 @@ data.add_command(fetch_set)
 
 
 @data.command()
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR")
+@target_option(required=True, type=click.Path(path_type=Path), metavar="DIR")
 @click.option(
     "--layout",
     type=click.Choice(["bast", "csv"]),
@@ -72,6 +80,7 @@ data.add_command(fetch_set)
     "--frontend",
     default="spectrogram",
     show_default=True,
+    type=Named("frontend"),
     metavar="NAME",
     help="With --layout csv.",
 )
@@ -83,7 +92,7 @@ data.add_command(fetch_set)
 )
 @data_options(recorded=False)
 def render(
-    out: Path,
+    target: Path,
     layout: str,
     preset: str,
     environment: str,
@@ -98,9 +107,9 @@ def render(
     gain: float | None,
     heard: Heard,
 ) -> None:
-    """Write a rendered data set to the folder --out, for other programs or for --data and --csv.
+    """Write a rendered data set to the folder --to, for other programs or for --data and --csv.
 
-    Example: bastzoo data render --layout bast --out clips
+    Example: bastzoo data render --layout bast --to clips
     """
     from bastzoo.cli.terminal.progress import CountProgress, say
     from bastzoo.harness.tracks import training_conditions
@@ -128,7 +137,7 @@ def render(
     if layout == "bast":
         written = write_bast_folder(
             found,
-            out,
+            target,
             room_names=_room_names(registry, workbench),
             gain_db=gain,
             about=about,
@@ -136,8 +145,8 @@ def render(
         )
     else:
         module = registry.get("frontend", frontend).build().to(workbench.session.device)
-        written = write_csv_index(found, out, frontend=module, about=about, progress=progress)
-    say(f"Wrote {written.clips:,} clips to {out}/ in {time.perf_counter() - started:.0f} s.")
+        written = write_csv_index(found, target, frontend=module, about=about, progress=progress)
+    say(f"Wrote {written.clips:,} clips to {target}/ in {time.perf_counter() - started:.0f} s.")
     if written.clipped_samples:
         say(
             f"{written.clipped_samples:,} samples were too loud for 16 bits and are clipped; "
@@ -177,7 +186,12 @@ def _room_names(registry: Any, workbench: Any) -> dict[str, str]:
 @data.command()
 @_PRESET
 @_ENVIRONMENT
-@click.option("--frontend", metavar="NAME", help="Features to keep; default: spectrogram.")
+@click.option(
+    "--frontend",
+    type=Named("frontend"),
+    metavar="NAME",
+    help="Features to keep; default: spectrogram.",
+)
 @click.option("--verify", is_flag=True, help="Check every byte of what is kept already.")
 @data_options(rendered=False)
 def convert(
@@ -225,6 +239,7 @@ def convert(
 @click.option(
     "--env",
     "environment",
+    type=Named("environment"),
     metavar="NAME",
     help="Environment; default: RI, and every one of a folder of recordings.",
 )

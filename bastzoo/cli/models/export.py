@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bastzoo.cli.names import Named
+from bastzoo.cli.options import runs_option
 
 
 @click.command()
@@ -23,7 +24,7 @@ from bastzoo.cli.names import Named
     type=click.Choice(["int8"]),
     help="Keep the linear layers of an ONNX file in 8-bit integers; what that costs is measured and said.",
 )
-@click.option("--out", default="runs", show_default=True, metavar="DIR", help="Folder of the runs.")
+@runs_option
 def export(model: str, file: Path, format_: str | None, quantize: str | None, out: str) -> None:
     """Write MODEL (a name, a run, a folder) into FILE, frontend included: clips in, directions out.
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from bastzoo.cli.options import runs_option
+
 
 @click.command("import-bast")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--out", default="runs", show_default=True, metavar="DIR", help="Folder of the runs.")
+@runs_option
 def import_bast(file: Path, out: str) -> None:
     """Turn a checkpoint of BAST or BAST-Mamba (FILE.pkl) into a run.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bastzoo.cli.names import Named
+from bastzoo.cli.options import runs_option
 
 
 @click.command()
@@ -16,7 +17,7 @@ from bastzoo.cli.names import Named
 @click.option("--name", help="What the model is called; default: the folder's name.")
 @click.option("--summary", default="", help="One sentence for the card.")
 @click.option("--licence", default="Apache-2.0", show_default=True, metavar="SPDX")
-@click.option("--out", default="runs", show_default=True, metavar="DIR", help="Folder of the runs.")
+@runs_option
 def package(
     model: str, folder: Path, half: bool, name: str | None, summary: str, licence: str, out: str
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bastzoo.cli.options import SOUND_SUFFIXES
+from bastzoo.cli.options import SOUND_SUFFIXES, runs_option
 
 if TYPE_CHECKING:
     from bastzoo.models.localizer import Localizer, Prediction
@@ -73,7 +73,7 @@ def _ears(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int
 @click.option(
     "--device", default="cpu", show_default=True, type=click.Choice(["cpu", "cuda", "mps"])
 )
-@click.option("--out", default="runs", show_default=True, metavar="DIR", help="Folder of the runs.")
+@runs_option
 def predict(
     arguments: tuple[str, ...],
     hop_ms: float | None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bastzoo.cli.options import SOUND_SUFFIXES
+from bastzoo.cli.options import SOUND_SUFFIXES, runs_option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,9 +55,7 @@ _BANDS = ((0.0, 1500.0), (1500.0, 4000.0), (4000.0, 8001.0))
 @click.option(
     "--style", default="paper", show_default=True, type=click.Choice(["paper", "slides", "dark"])
 )
-@click.option(
-    "--runs", default="runs", show_default=True, metavar="DIR", help="Where names are looked up."
-)
+@runs_option
 def explain(
     arguments: tuple[str, ...],
     clip: int | None,
@@ -65,7 +63,7 @@ def explain(
     method: str,
     plot: Path,
     style: str,
-    runs: str,
+    out: str,
 ) -> None:
     """Draw what a network listens to: maps over both ears' spectrograms, and its focus by frequency.
 
@@ -84,7 +82,7 @@ def explain(
     if len(sounds) > 1 or (sounds and clip is not None):
         raise click.UsageError("Give one recording, or --clip N, not both.")
     explained = [
-        _explain(name, sounds[0] if sounds else None, clip, count, method, runs)
+        _explain(name, sounds[0] if sounds else None, clip, count, method, out)
         for name in names or ["default"]
     ]
     for one in explained:
@@ -109,14 +107,14 @@ class _Explained:
 
 
 def _explain(
-    name: str, sound: str | None, clip: int | None, count: int, method: str, runs: str
+    name: str, sound: str | None, clip: int | None, count: int, method: str, out: str
 ) -> _Explained:
     from bastzoo.errors import DataError
     from bastzoo.explanation.focus import METHODS, focus, maps_of, sanity
     from bastzoo.models.loading import load_localizer
     from bastzoo.plugins import default_registry
 
-    localizer = load_localizer(name, registry=default_registry(), out=runs)
+    localizer = load_localizer(name, registry=default_registry(), out=out)
     clips, shown, what = (
         _windows(localizer, sound) if sound is not None else _test_clips(localizer, clip, count)
     )

@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from bastzoo.cli.names import Named
+from bastzoo.cli.options import target_option
 
 
 @click.command()
 @click.argument("references", nargs=-1, required=True, type=Named("run"), metavar="RUN...")
-@click.option(
-    "--out",
+@target_option(
     default="report",
     show_default=True,
     metavar="DIR",
@@ -35,22 +35,22 @@ from bastzoo.cli.names import Named
     help="paper: text of 8 points at a column of 85 mm.",
 )
 @click.option(
-    "--runs", default="runs", show_default=True, metavar="DIR", help="Where names are looked up."
+    "--runs", "out", default="runs", show_default=True, metavar="DIR", help="Folder of the runs."
 )
-def report(references: tuple[str, ...], out: Path, form: str, style: str, runs: str) -> None:
+def report(references: tuple[str, ...], target: Path, form: str, style: str, out: str) -> None:
     """Draw runs: error by azimuth, room, noise and duration, confusions, training, calibration.
 
     RUN is a run (its folder, a key, or the beginning of either), a folder of runs, or a record file as kept
     under leaderboards/records/, which has no predictions: what takes them is left out, and said.
 
-    Examples: bastzoo report mamba-SUB-MIX-SP; bastzoo report runs/ --format svg --out pictures
+    Examples: bastzoo report mamba-SUB-MIX-SP; bastzoo report runs/ --format svg --to pictures
     """
     from bastzoo.cli.terminal.progress import say
     from bastzoo.plots.report import write_report
     from bastzoo.plots.results import read_results, results_of
 
-    found = results_of([read_results(reference, runs) for reference in references])
-    written, missing = write_report(found, out, form=form, style=style)  # type: ignore[arg-type]
+    found = results_of([read_results(reference, out) for reference in references])
+    written, missing = write_report(found, target, form=form, style=style)  # type: ignore[arg-type]
     for one in missing:
         say(f"Left out: {one.panel.title}. {one.why_not}")
     for path in written:

@@ -15,6 +15,7 @@ from string import Template
 
 import click
 
+from bastzoo.cli.options import target_option
 from bastzoo.errors import ComponentError, SetupError
 from bastzoo.hookspecs import KIND_OF_HOOK
 from bastzoo.plugins import plugin_host
@@ -43,14 +44,13 @@ _BENCH = {
 @click.command("new-plugin")
 @click.argument("name")
 @click.option("--kind", required=True, type=click.Choice(KINDS), help="What it registers.")
-@click.option(
-    "--out",
+@target_option(
     type=click.Path(path_type=Path, file_okay=False),
     default=Path(),
     show_default="here",
     help="Folder to make the package's folder in.",
 )
-def new_plugin(name: str, kind: str, out: Path) -> None:
+def new_plugin(name: str, kind: str, target: Path) -> None:
     """Write an installable package with one component that passes `bastzoo check` as it is.
 
     NAME is the name of the distribution, of its folder and of the component.
@@ -59,14 +59,14 @@ def new_plugin(name: str, kind: str, out: Path) -> None:
     """
     package = re.sub(r"[-.]", "_", name).lower()
     _check_name(name, kind, package)
-    folder = out / name
+    folder = target / name
     if folder.exists():
         raise SetupError(f"{str(folder)!r} exists already; remove it, or choose another name.")
-    if not out.is_dir():
-        raise SetupError(f"There is no folder {str(out)!r}; make it, or name another with --out.")
+    if not target.is_dir():
+        raise SetupError(f"There is no folder {str(target)!r}; make it, or name another with --to.")
     values = _values(name, kind, package)
     # Aside first: what is interrupted leaves no half package.
-    with tempfile.TemporaryDirectory(dir=out, prefix=f".{name}-") as aside:
+    with tempfile.TemporaryDirectory(dir=target, prefix=f".{name}-") as aside:
         whole = Path(aside) / name
         for path, template in _files(kind, package).items():
             text = (resources.files("bastzoo") / "assets" / "plugin" / template).read_text("utf-8")

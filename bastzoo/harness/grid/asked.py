@@ -28,13 +28,13 @@ class Grid:
     """Every experiment that is asked for, as data.
 
     tracks: those that were named, each with a table of its own; none: the runs' own test.
-    seeds: runs of every experiment, with the seeds from 0.
+    seeds: those that every experiment is run with.
     """
 
     parts: tuple[Part, ...]
     tracks: tuple[Track, ...]
     preset: Preset
-    seeds: int = 1
+    seeds: tuple[int, ...] = (0,)
     tasks: Tasks | None = None
 
     @property
@@ -54,7 +54,7 @@ def grid_of(
     preset: str = "quick",
     pretrained: bool = False,
     recipe: Mapping[str, Any] | None = None,
-    seeds: int = 1,
+    seeds: int | Sequence[int] = 1,
     tasks: Tasks | None = None,
     usual_head: str = "azimuth",
 ) -> Grid:
@@ -63,6 +63,7 @@ def grid_of(
     chosen: the values of every axis (`PAPER_AXES`); none: the papers'; `all`: all that can run here.
     conditions: to train under, in the place of the tracks' own.
     recipe: what to train with in the place of the preset's own (`Recipe`); None: as it stands.
+    seeds: how many, from 0, or which.
     usual_head: what stands for a head that is not named, where the track needs none.
 
     Raises a BastzooError for an unknown name, parts that do not fit each other, a track that the data
@@ -84,4 +85,5 @@ def grid_of(
         backbones = sorted({each.backbone for part in parts for each in part.combinations})
         values = values.with_pretrained([registry.get("backbone", name) for name in backbones])
     values = values.with_recipe(**(recipe or {}))
-    return Grid(tuple(parts), tuple(named), values, seeds, tasks)
+    which = range(seeds) if isinstance(seeds, int) else dict.fromkeys(seeds)
+    return Grid(tuple(parts), tuple(named), values, tuple(which), tasks)

@@ -180,7 +180,7 @@ class GridRun:
             for condition in part.track.conditions:
                 for environment in part.environments:
                     for combination in part.combinations:
-                        for seed in range(self.grid.seeds):
+                        for seed in self.grid.seeds:
                             experiment = self._workbench.resolver.experiment(
                                 combination,
                                 preset=self.grid.preset,

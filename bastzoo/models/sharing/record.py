@@ -25,7 +25,7 @@ MODEL_SCHEMA = 1
 
 _LARGEST = 65_536
 _DEEPEST = 256
-_FOLDERS = ("--out", "--cache")
+_FOLDERS = ("--runs", "--out", "--cache")
 _FIGURES = ("ad_mean", "ad_median", "front_back_rate", "acc_5", "class_accuracy")
 
 
@@ -221,7 +221,7 @@ def record_of_run(
 
 
 def portable(command: str) -> str:
-    """A command without the folders of the machine that it was given on (`--out`, `--cache`)."""
+    """A command without the folders of the machine that it was given on (`--runs`, `--cache`)."""
     try:
         words = shlex.split(command)
     except ValueError:

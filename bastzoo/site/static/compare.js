@@ -110,7 +110,7 @@ function command(board, a, b) {
   const quoted = (text) => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
   const track = board.track ? ` --track ${quoted(board.track)}` : "";
   const pre = make("pre");
-  pre.append(make("bdi", `bastzoo compare ${quoted(a.row.run)} ${quoted(b.row.run)}${track} --out ${quoted(board.folder)}`));
+  pre.append(make("bdi", `bastzoo compare ${quoted(a.row.run)} ${quoted(b.row.run)}${track} --runs ${quoted(board.folder)}`));
   return [make("h2", "In a terminal, where the runs lie"), pre];
 }
 function heading(sides) {

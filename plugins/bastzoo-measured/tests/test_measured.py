@@ -172,7 +172,7 @@ def test_surrey_s_names_count_clockwise(home: Path) -> None:
 def test_a_design_is_trained_and_tested_in_measured_rooms(home: Path, tmp_path: Path) -> None:
     tiny_preset = tmp_path / "tiny.toml"
     tiny_preset.write_text(TINY_PRESET)
-    out = ("--out", str(tmp_path / "runs"))
+    out = ("--runs", str(tmp_path / "runs"))
     words = ("--preset", str(tiny_preset), "--backbone", "vanilla", "--env", "surrey/A")
     env = {"BASTZOO_DATA": str(home), **PLUGIN}
     done = bastzoo("train", *words, *out, "--json", **env)
