@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from bastzoo.boards.formats import Section
 from bastzoo.boards.runs import sections
 from bastzoo.cli.terminal.boards import fitted
 from tests.cli.command import ROOT
@@ -28,9 +29,8 @@ def lines(width: int, *names: str, has_blocks: bool = True) -> list[str]:
 def test_no_line_is_wider_than_the_terminal_whatever_the_names(width: int) -> None:
     found = lines(width, *HOSTILE, "ohr耳" * 30)
     assert max(map(cell_len, found)) <= width
-    assert (
-        len(found) == 9
-    )  # a title, headers, five models, a heading, a baseline: no name breaks a line
+    # A title (of two lines on a narrow terminal), headers, five models, a heading, a baseline.
+    assert len(found) == 9 + (width <= 40)
     assert not any(mark in line for line in found for mark in "\u202e\u200f\n")
 
 
@@ -38,6 +38,18 @@ def test_the_papers_form_fits_80_cells_and_more_comes_with_room() -> None:
     narrow, wide = lines(80, "vanilla")[1].split(), lines(200, "vanilla")[1].split()
     assert [word for word in narrow if word in ("Model", "Loss", "Integ.", "AD")] == narrow[1:5]
     assert {"MACs", "Latency"} <= set(wide) - set(narrow)
+
+
+def test_what_all_models_are_made_with_is_said_once_and_not_in_their_names() -> None:
+    headers = ["Rank", "Model", "Loss", "Integ.", "AD (95 %)"]
+    names = ("ViT-SP + vmf + binaural + ipd", "conv-SP + binaural + vmf ←")
+    models = [["1", name, "VMF", "Sub.", "3.10°"] for name in names]
+    blocks = [models, [["-", "ITD + vmf", "-", "-", "9.00°"]]]
+    section = Section({"environment": "RI"}, [], {}, "", headers, frozenset(headers[1:4]), blocks)
+    found = [line.plain for line in fitted(section, 80)]
+    assert found[1] == "all models: vmf, binaural"
+    assert ["ViT-SP + ipd " in found[3], "conv-SP ←  " in found[4]] == [True, True]
+    assert "ITD + vmf" in found[6]
 
 
 def test_bars_are_drawn_from_zero_and_say_what_lies_beyond() -> None:

@@ -28,11 +28,12 @@ def test_a_training_whose_processes_are_killed_one_by_one_ends_as_if_undisturbed
     tiny_preset: Path, tmp_path: Path
 ) -> None:
     preset = tmp_path / "long.toml"
-    preset.write_text(tiny_preset.read_text().replace("steps = 4", "steps = 400"))
+    preset.write_text(tiny_preset.read_text().replace("steps = 4", "steps = 1500"))
     words = ("train", "--backbone", "vanilla", "--env", "RI01", "--preset", str(preset))
     words = (*words, "--device", "cpu", "--checkpoint-every", "0")
     draw = random.Random(2)
-    for number in range(KILLS):
+    kills = 0
+    while kills < KILLS:
         process = subprocess.Popen(
             launched(*words, "--runs", "two"),
             cwd=tmp_path,
@@ -43,12 +44,13 @@ def test_a_training_whose_processes_are_killed_one_by_one_ends_as_if_undisturbed
         )
         ranks = _ranks(process)
         time.sleep(draw.uniform(0.0, 20.0))  # while they import, meet, learn and test
-        with contextlib.suppress(psutil.NoSuchProcess):  # both had ended
+        with contextlib.suppress(psutil.NoSuchProcess):  # it had come to its end
             draw.choice(ranks).send_signal(signal.SIGKILL)
+            kills += 1
         killed = time.monotonic()
         said, _ = process.communicate(timeout=GONE_WITHIN)
         gone, alive = psutil.wait_procs(ranks, timeout=0)
-        print(f"kill {number}: exit {process.returncode}, {time.monotonic() - killed:.1f} s")  # noqa: T201
+        print(f"kill {kills}: exit {process.returncode}, {time.monotonic() - killed:.1f} s")  # noqa: T201
         assert not alive, gone
         records, faults = RunStore(tmp_path / "two").records()
         assert faults == []

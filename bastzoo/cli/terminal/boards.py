@@ -57,9 +57,16 @@ def fitted(section: Section, width: int, *, has_blocks: bool = True) -> Iterator
         MARK.strip() in cell for block in section.blocks for line in block for cell in line
     )
     mark = f"; {MARK.strip()} of this command" if is_marked else ""
-    yield Text(_short(_title(section, mark), width), style="bold")
+    about, order = _title(section), f"best first; bars: AD{mark}"
+    if cell_len(about) + cell_len(order) + 3 <= width:
+        yield Text(f"{about} ({order})", style="bold")
+    else:
+        yield Text(_short(about, width), style="bold")
+        yield Text(_short(order, width), style="italic")
     headers = [_plain(header) for header in section.headers]
     blocks = [[[_plain(cell) for cell in line] for line in block] for block in section.blocks]
+    if "Model" in headers and (shared := _say_once(blocks[0], headers.index("Model"))):
+        yield Text(_short(f"all models: {', '.join(shared)}", width), style="italic")
     error = _error_column(section)
     figures = [line[error].partition(" (")[0] for block in blocks for line in block]
     # The interval is a column of its own, which may not fit.
@@ -105,14 +112,23 @@ def fitted(section: Section, width: int, *, has_blocks: bool = True) -> Iterator
             yield drawn
 
 
-def _title(section: Section, mark: str = "") -> str:
+def _say_once(models: Sequence[list[str]], column: int) -> list[str]:
+    """Take what all models are made with out of their names: heads, frontends, versions."""
+    extras = [line[column].removesuffix(MARK).split(" + ")[1:] for line in models]
+    shared = [extra for extra in extras[0] if all(extra in own for own in extras)] if extras else []
+    for line in models:
+        for extra in shared:
+            line[column] = line[column].replace(f" + {extra}", "", 1)
+    return shared
+
+
+def _title(section: Section) -> str:
     facts = section.facts
     words = [f"Track {facts['track']}" if facts.get("track") else str(facts.get("environment"))]
     words.append(f"preset {facts.get('preset')}")
     if facts.get("clips"):
         words.append(f"{facts['clips']:,} test clips")
-    hidden = f"best first; bars: AD{mark}"
-    return _plain(", ".join(words)) + f" ({hidden})"
+    return _plain(", ".join(words))
 
 
 def _error_column(section: Section) -> int:
