@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -28,7 +29,8 @@ def test_a_training_whose_processes_are_killed_one_by_one_ends_as_if_undisturbed
     tiny_preset: Path, tmp_path: Path
 ) -> None:
     preset = tmp_path / "long.toml"
-    preset.write_text(tiny_preset.read_text().replace("steps = 4", "steps = 1500"))
+    text = tiny_preset.read_text().replace("steps = 4", "steps = 2000")
+    preset.write_text(re.sub("patience = .*", "patience = 1000", text))  # else it ends early
     words = ("train", "--backbone", "vanilla", "--env", "RI01", "--preset", str(preset))
     words = (*words, "--device", "cpu", "--checkpoint-every", "0")
     draw = random.Random(2)
