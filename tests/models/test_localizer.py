@@ -14,7 +14,7 @@ import torch
 
 import bastzoo as bz
 from bastzoo.errors import DataError
-from bastzoo.models.listening.picture import check_picture, draw
+from bastzoo.plots.recording import check_picture, draw
 from bastzoo.models.listening.segments import in_words, segments
 from bastzoo.models.localizer import Localizer, Prediction, confidence_of
 from tests.models.made import made

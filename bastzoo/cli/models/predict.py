@@ -102,7 +102,7 @@ def predict(
     if sum([every_window, rttm, csv_, json_]) > 1:
         raise click.UsageError("--windows, --segments, --csv and --json: give one of them.")
     if plot is not None:
-        from bastzoo.models.listening.picture import check_picture
+        from bastzoo.plots.recording import check_picture
 
         if len(files) > 1 or _STDIN in files:
             raise click.UsageError("--plot draws one file; give one.")
@@ -173,7 +173,7 @@ def _answer(
     if how in ("csv", "json"):
         _print_all(answered, how)
     if plot is not None:
-        from bastzoo.models.listening.picture import draw
+        from bastzoo.plots.recording import draw
 
         draw(answered[0][1], plot, title=Path(files[0]).name)
         click.echo(f"Drew {plot}.", err=True)

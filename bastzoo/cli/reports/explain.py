@@ -74,7 +74,7 @@ def explain(
 
     Examples: bastzoo explain vanilla-SUB-MIX-SP --clip 7; bastzoo explain default recording.wav
     """
-    from bastzoo.models.listening.picture import check_picture
+    from bastzoo.plots.recording import check_picture
 
     check_picture(plot)
     names = [a for a in arguments if not a.lower().endswith(SOUND_SUFFIXES)]
