@@ -1,4 +1,5 @@
-"""Pictures of runs. Every function takes runs (`bz.load_runs`, records, paths) and returns matplotlib axes.
+"""Pictures of runs. Every function takes runs (`bz.load_runs`, records, paths) and returns matplotlib axes;
+`azimuth_over_time` takes what a model answered to a recording.
 
     >>> import bastzoo as bz
     >>> runs = bz.load_runs("leaderboards/records/plugins")
@@ -24,11 +25,13 @@ from bastzoo.plots.around import (
     true_against_predicted,
 )
 from bastzoo.plots.conditions import class_error, duration, listener_error, room_error, snr
+from bastzoo.plots.recording import azimuth_over_time
 from bastzoo.plots.results import NothingToDrawError
 
 __all__ = [
     "NothingToDrawError",
     "azimuth_error",
+    "azimuth_over_time",
     "bias",
     "calibration",
     "class_confusion",

@@ -10,11 +10,13 @@ import numpy as np
 from bastzoo.errors import SetupError
 from bastzoo.models.listening.segments import UNSURE, trusted
 from bastzoo.models.localizer import CONFIDENT_WITHIN, Prediction
+from bastzoo.plots.style import check_matplotlib
 
 FORMATS = (".svg", ".png", ".pdf")
 
 _LEFT, _RIGHT, _UNSURE = "#0b6e99", "#c2571a", "#b8b8b8"
 _LOWEST_DB = -80.0
+_SIZE, _TEXT = (8, 4.2), 9  # inches, points
 
 
 def check_picture(path: Path) -> None:
@@ -23,31 +25,47 @@ def check_picture(path: Path) -> None:
         raise SetupError(f"{str(path)!r} is no picture; end its name in {', '.join(FORMATS)}.")
     if not path.absolute().parent.is_dir():
         raise SetupError(f"There is no folder {str(path.absolute().parent)!r} to draw into.")
-    import importlib.util
+    check_matplotlib()
 
-    if importlib.util.find_spec("matplotlib") is None:
-        raise SetupError("Drawing takes matplotlib: pip install 'bastzoo[plot]'.")
+
+def azimuth_over_time(prediction: Prediction, *, figure: Any = None) -> list[Any]:
+    """Azimuth against time, the left side above, and below it the level of each ear in dB of full scale.
+
+    Coloured dots are windows that the model is sure of, larger the surer; grey ones are unsure, and silent
+    windows have none. figure: one to draw into; None for a new one of pyplot's, which a notebook shows.
+    Returns the two axes. Raises SetupError where matplotlib is missing.
+
+    >>> import numpy as np, bastzoo as bz
+    >>> ears = np.random.default_rng(0).normal(size=(2, 16_000)) * 0.1
+    >>> above, below = bz.plot.azimuth_over_time(bz.load()(ears, rate=16_000))
+    """
+    check_matplotlib()
+    import matplotlib
+
+    with matplotlib.rc_context({"font.size": _TEXT}):
+        if figure is None:
+            from matplotlib import pyplot
+
+            figure = pyplot.figure(figsize=_SIZE, layout="constrained")
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+        _draw_azimuth(above, prediction)
+        _draw_levels(below, prediction)
+    half = prediction.window_seconds / 2
+    below.set_xlim(prediction.times[0] - half, prediction.times[-1] + half)
+    return [above, below]
 
 
 def draw(prediction: Prediction, path: Path, *, title: str = "") -> None:
-    """Draw azimuth against time, the left side above, with the ears' levels below it.
-
-    Coloured dots are windows that the model is sure of, larger the surer; grey ones are unsure, and silent
-    windows have none. Raises SetupError as `check_picture` does.
-    """
+    """Write the picture of `azimuth_over_time`. Raises SetupError as `check_picture` does."""
     check_picture(path)
     import matplotlib
     from matplotlib.figure import Figure
 
     # The same file every time: no date, no random ids.
-    settings: Any = {"svg.hashsalt": "bastzoo", "font.size": 9, "svg.fonttype": "none"}
+    settings: Any = {"svg.hashsalt": "bastzoo", "svg.fonttype": "none", "font.size": _TEXT}
     with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(8, 4.2), layout="constrained")
-        above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-        _draw_azimuth(above, prediction)
-        _draw_levels(below, prediction)
-        half = prediction.window_seconds / 2
-        below.set_xlim(prediction.times[0] - half, prediction.times[-1] + half)
+        figure = Figure(figsize=_SIZE, layout="constrained")
+        above, _ = azimuth_over_time(prediction, figure=figure)
         if title:
             above.set_title(title, loc="left", fontsize=10)
         metadata: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(

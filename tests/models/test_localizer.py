@@ -14,9 +14,9 @@ import torch
 
 import bastzoo as bz
 from bastzoo.errors import DataError
-from bastzoo.plots.recording import check_picture, draw
 from bastzoo.models.listening.segments import in_words, segments
 from bastzoo.models.localizer import Localizer, Prediction, confidence_of
+from bastzoo.plots.recording import check_picture, draw
 from tests.models.made import made
 
 RNG = np.random.default_rng(0)
