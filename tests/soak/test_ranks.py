@@ -72,10 +72,11 @@ def test_a_training_whose_processes_are_killed_one_by_one_ends_as_if_undisturbed
 def _ranks(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """The two processes that train, once both are there."""
     for _ in range(600):
-        found = psutil.Process(process.pid).children(recursive=True)
-        ranks = [one for one in found if "rank.py" in " ".join(one.cmdline())]
-        if len(ranks) == 2:
-            return ranks
+        with contextlib.suppress(psutil.Error):  # one has just ended
+            found = psutil.Process(process.pid).children(recursive=True)
+            ranks = [one for one in found if "rank.py" in " ".join(one.cmdline())]
+            if len(ranks) == 2:
+                return ranks
         time.sleep(0.05)
     process.kill()
     raise AssertionError("the processes did not start")
