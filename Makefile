@@ -7,7 +7,7 @@ PLUGINS := $(wildcard plugins/*)
 # Without compiled files, each of the hundreds of processes of a suite compiles bastzoo again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install bench test soak lint perf perf-all perf-check docs dist test-lowest site browser clean
+.PHONY: install bench test soak lint perf perf-all perf-check docs notebooks dist test-lowest site browser clean
 
 install: $(INSTALLED)
 
@@ -54,6 +54,10 @@ docs: $(INSTALLED)
 	$(BIN)/python -m sphinx -b html -c docs -d build/doctrees --fail-on-warning --keep-going --quiet . build/site
 	@echo "Open build/site/docs/index.html; its search works from the file."
 
+# The notebooks again, with what they show; they train for minutes.
+notebooks: $(INSTALLED)
+	cd docs/notebooks && rm -rf runs && ../../$(BIN)/jupyter execute --inplace *.ipynb && rm -rf runs
+
 # Wheels and source archives of the project and of each plugin, checked, installed apart and tried.
 dist: $(INSTALLED)
 	rm -rf dist
@@ -73,10 +77,11 @@ test-lowest:
 	build/lowest/bin/python -m pytest tests/acoustics tests/boards tests/data tests/engine tests/metrics tests/ops \
 	  tests/records tests/zoo tests/test_model.py tests/test_registry.py tests/test_experiment.py -p no:cacheprovider
 
-# All committed boards as pages, what holds outside first; open site/index.html.
+# All committed boards as pages, what holds outside first; open site/index.html. With pictures of every row,
+# in some minutes more: make site REPORTS=--reports
 OUTSIDE := $(addprefix leaderboards/records/,measured-rooms measured-heads unseen-world)
 site: $(INSTALLED)
-	$(BIN)/bastzoo leaderboard $(OUTSIDE) $(filter-out $(OUTSIDE),$(wildcard leaderboards/records/*)) --html site
+	$(BIN)/bastzoo leaderboard $(OUTSIDE) $(filter-out $(OUTSIDE),$(wildcard leaderboards/records/*)) --html site $(REPORTS)
 
 # What the tests of the pages need beside Python: they are skipped without it.
 browser:

@@ -15,15 +15,17 @@ author = "the bastzoo authors"
 copyright = author  # noqa: A001 - Sphinx's name
 version = release = bastzoo.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_click"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_click"]
 root_doc = "docs/index"
 include_patterns = [
-    *("docs/**.md", "leaderboards/*.md", "benchmarks/*.md", "plugins/*/README.md"),
+    *("docs/**.md", "docs/**.ipynb", "leaderboards/*.md", "benchmarks/*.md", "plugins/*/README.md"),
     *("bastzoo/assets/models/*/README.md", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"),
     *("SECURITY.md", "SUPPORT.md", "CODE_OF_CONDUCT.md", "tests/parity/README.md"),
 ]
 exclude_patterns = [".*", "build", "dist", "runs"]
 
+nb_execution_mode = "off"  # `make notebooks` runs them, and the suite
+nb_merge_streams = True
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 default_role = "code"  # one backtick in a docstring is code, as in Markdown

@@ -173,10 +173,14 @@ class Runs(Sequence[RunRecord]):
             raise RecordError("No run of a model has finished, so there is no table.")
         return Board.of(render_leaderboard(finished), partial(run_sections, finished))
 
-    def find(self, reference: str) -> RunRecord:
-        """The run whose name, or key, begins so; the first of several that differ in the seed alone.
+    def select(self, reference: str) -> Runs:
+        """Those whose name, or key, begins so, with their results on tracks: to draw, or for a table of them.
 
-        Raises RecordError when it fits none, or several that differ in more.
+        Raises RecordError when it fits none.
+
+        >>> import bastzoo as bz
+        >>> len(bz.load_runs("leaderboards/records/quick").select("vanilla-SUB-AD-SP"))
+        2
         """
         found = [
             record
@@ -185,6 +189,14 @@ class Runs(Sequence[RunRecord]):
         ]
         if not found:
             raise RecordError(f"There is no run {reference!r} among these {len(self)}.")
+        return self._with(found)
+
+    def find(self, reference: str) -> RunRecord:
+        """The run whose name, or key, begins so; the first of several that differ in the seed alone.
+
+        Raises RecordError when it fits none, or several that differ in more.
+        """
+        found = self.select(reference)
         if not one_row(found):
             names = ", ".join(record.name for record in found[:3])
             raise RecordError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -59,9 +59,16 @@ def boards_of(
     return boards, faults
 
 
-def write_site(target: Path, folders: Sequence[Path]) -> tuple[int, list[str]]:
+def write_site(
+    target: Path,
+    folders: Sequence[Path],
+    *,
+    reports: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> tuple[int, list[str]]:
     """Write the site of some folders; how many rows it has, and a sentence for each fault.
 
+    reports: whether each row gets a page of pictures, which takes seconds each; progress: told its name.
     What an earlier site left in the folder is removed. Raises RecordError when there is nothing to show,
     SetupError when the folder holds other things.
     """
@@ -70,7 +77,12 @@ def write_site(target: Path, folders: Sequence[Path]) -> tuple[int, list[str]]:
         raise RecordError(faults[0] if faults else "There are no runs to make a site of.")
     with in_sentences(target):
         _prepare(target)
-        _write(target, boards, faults)
+        pictures: dict[str, str] = {}
+        if reports:
+            from bastzoo.site.reports import write_reports
+
+            pictures = write_reports(target, boards, folders, progress=progress)
+        _write(target, boards, faults, pictures)
     return sum(len(board.rows) for board in boards), faults
 
 
@@ -80,14 +92,17 @@ def _prepare(target: Path) -> None:
             f"The folder {str(target)!r} holds other things than a site; name another one, or empty it."
         )
     (target / _MARK).unlink(missing_ok=True)
-    for kind in ("runs", "records"):
+    for kind in ("runs", "records", "reports"):
         for old in (target / kind).glob("*"):
             old.unlink()
+    for kind in ("runs", "records"):
         (target / kind).mkdir(parents=True, exist_ok=True)
     (target / _MARK).write_text("Made by `bastzoo leaderboard --html`; made anew as a whole.\n")
 
 
-def _write(target: Path, boards: Sequence[Board], faults: Sequence[str]) -> None:
+def _write(
+    target: Path, boards: Sequence[Board], faults: Sequence[str], reports: Mapping[str, str]
+) -> None:
     environment = _environment()
     shared = {"facets": _choices(boards), "boards": boards, "faults": faults, "root": ""}
     static = resources.files("bastzoo") / "site" / "static"
@@ -105,7 +120,8 @@ def _write(target: Path, boards: Sequence[Board], faults: Sequence[str]) -> None
     template = environment.get_template("run.html")
     for board in boards:
         for row in board.rows:
-            page = template.render(**_row_page(board, row, target / "records"), root="../")
+            found = _row_page(board, row, target / "records")
+            page = template.render(**found, report=reports.get(row.id), root="../")
             # A page is made whole or not at all when the site is; none needs a rename of its own.
             (target / "runs" / f"{row.id}.html").write_text(page, encoding="utf-8")
 

@@ -209,13 +209,15 @@ def launched(*words: str) -> list[str]:
     return [sys.executable, *launch, str(Path(__file__).with_name("rank.py")), *words]
 
 
-def in_two_processes(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def in_two_processes(
+    *words: str, cwd: Path, timeout: float = 200
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         launched(*words),
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=timeout,
         env={**os.environ, **ENVIRONMENT},
     )
 

@@ -20,7 +20,7 @@ from bastzoo.site.pages import boards_of, write_site
 from bastzoo.site.plot import front_of, plots_of
 from bastzoo.site.view import Bar, Result, bar
 from tests.cli.command import bastzoo
-from tests.records.made import answers_record, keep, model_record
+from tests.records.made import answers_record, keep, model_record, on_track
 from tests.site.made import HOSTILE, SCRIPT, renamed, runs, without_figures
 
 
@@ -210,3 +210,23 @@ def test_the_command_writes_the_site_twice_alike(folder: Path, tmp_path: Path) -
     done = bastzoo("leaderboard", str(tmp_path / "empty"), "--html", str(tmp_path / "none"))
     assert done.returncode == 1
     assert "There is no run in" in done.stderr
+
+
+def test_a_row_leads_to_the_pictures_of_its_runs_where_they_are_asked_for(tmp_path: Path) -> None:
+    """A row of a track too, where its run's record is there; rows of the same runs share a page."""
+    run = model_record(5.0)
+    elsewhere = keep(tmp_path / "tracks", on_track(run, {"0 dB": 9.0}, track="snr"))
+    lost = keep(tmp_path / "lost", on_track(model_record(9.0, seed=3), {"0 dB": 9.0}, track="snr"))
+    folders = [keep(tmp_path / "runs", run), elsewhere, lost]
+    named: list[str] = []
+    write_site(tmp_path / "site", folders, reports=True, progress=named.append)
+    assert len(named) == 1
+    links = {
+        page.name: re.findall(r'href="\.\./(reports/[^"]+)"', page.read_text())
+        for page in (tmp_path / "site" / "runs").glob("*.html")
+    }
+    assert sorted(map(len, links.values())) == [0, 1, 1]
+    (picture,) = {link for found in links.values() for link in found}
+    assert "<svg" in (tmp_path / "site" / picture).read_text()
+    write_site(tmp_path / "site", folders)
+    assert not list((tmp_path / "site" / "reports").iterdir())

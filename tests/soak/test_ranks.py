@@ -32,12 +32,13 @@ def test_a_training_whose_processes_are_killed_one_by_one_ends_as_if_undisturbed
     text = tiny_preset.read_text().replace("steps = 4", "steps = 2000")
     preset.write_text(re.sub("patience = .*", "patience = 1000", text))  # else it ends early
     words = ("train", "--backbone", "vanilla", "--env", "RI01", "--preset", str(preset))
-    words = (*words, "--device", "cpu", "--checkpoint-every", "0")
+    words = (*words, "--device", "cpu")
+    often = (*words, "--checkpoint-every", "0")
     draw = random.Random(2)
     kills = 0
     while kills < KILLS:
         process = subprocess.Popen(
-            launched(*words, "--runs", "two"),
+            launched(*often, "--runs", "two"),
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -59,7 +60,7 @@ def test_a_training_whose_processes_are_killed_one_by_one_ends_as_if_undisturbed
         assert all(record.status == "finished" for record in records), said
         if records:  # it came to an end: begin with an empty folder again
             shutil.rmtree(tmp_path / "two")
-    done = in_two_processes(*words, "--runs", "two", cwd=tmp_path)
+    done = in_two_processes(*words, "--runs", "two", cwd=tmp_path, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     run(*words, "--runs", "one", cwd=tmp_path)
     ((two,), _), ((one,), _) = (RunStore(tmp_path / out).records() for out in ("two", "one"))

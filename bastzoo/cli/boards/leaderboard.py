@@ -56,6 +56,11 @@ _SUFFIXES = {".csv": "csv", ".json": "json", ".tex": "latex"}
     metavar="SITE",
     help="Write all boards as pages into a folder; open its index.html. Takes several folders RUNS.",
 )
+@click.option(
+    "--reports",
+    is_flag=True,
+    help="With --html: a page of pictures for each row too, as `bastzoo report` draws; seconds each.",
+)
 @no_color
 @click.pass_context
 def leaderboard(
@@ -68,6 +73,7 @@ def leaderboard(
     sort: str | None,
     check: bool,
     site: Path | None,
+    reports: bool,
 ) -> None:
     """Write the leaderboard of the records in the folder RUNS (default: runs).
 
@@ -92,7 +98,9 @@ def leaderboard(
             raise SetupError(
                 "--html writes every board, with every column; leave other options away."
             )
-        context.exit(_write_site(site, folders))
+        context.exit(_write_site(site, folders, reports=reports))
+    if reports:
+        raise SetupError("--reports are pages of a site; name its folder with --html.")
     if len(folders) > 1:
         raise SetupError(
             "A table is made of one folder; several make a site, with a board for each: --html SITE."
@@ -129,7 +137,7 @@ def leaderboard(
         context.exit(2)
 
 
-def _write_site(site: Path, folders: Sequence[str]) -> int:
+def _write_site(site: Path, folders: Sequence[str], *, reports: bool) -> int:
     """Write the pages of all boards; 2 when some record could not be shown, as for a table."""
     from bastzoo.cli.terminal.progress import say
     from bastzoo.errors import RecordError
@@ -141,7 +149,9 @@ def _write_site(site: Path, folders: Sequence[str]) -> int:
             raise RecordError(
                 f"There is no folder {str(path)!r}; `bastzoo bench` writes its runs into one."
             )
-    rows, faults = write_site(site, paths)
+    rows, faults = write_site(
+        site, paths, reports=reports, progress=lambda row: say(f"Drawing {row} ...")
+    )
     for fault in faults:
         say(fault)
     say(f"Wrote {rows} rows; open {site / 'index.html'}")
