@@ -24,7 +24,14 @@ from bastzoo.plots.around import (
     prediction_distribution,
     true_against_predicted,
 )
-from bastzoo.plots.conditions import class_error, duration, listener_error, room_error, snr
+from bastzoo.plots.conditions import (
+    class_error,
+    duration,
+    frequency_error,
+    listener_error,
+    room_error,
+    snr,
+)
 from bastzoo.plots.recording import azimuth_over_time
 from bastzoo.plots.results import NothingToDrawError
 
@@ -38,6 +45,7 @@ __all__ = [
     "class_error",
     "duration",
     "elevation",
+    "frequency_error",
     "hemifields",
     "learning_curves",
     "listener_error",

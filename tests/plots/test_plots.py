@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import bastzoo as bz
+from bastzoo.acoustics.sounds.corpus import make_corpus
 from bastzoo.errors import BastzooError, RecordError, SetupError
 from bastzoo.metrics.localization import angular_distance, hemifield_gap
 from bastzoo.plots.around import closed
+from bastzoo.plots.conditions import OCTAVES, loudest_octave
 from bastzoo.plots.facts import facts_of
 from bastzoo.plots.results import NothingToDrawError, Result, designs, plain, read_results
 from bastzoo.plots.style import PALETTE, STYLES, colour_of, looks
@@ -20,7 +22,8 @@ from bastzoo.records.record import RunRecord
 from tests.plots.conftest import RECORDS, Make
 from tests.records.made import answers_record
 
-ALL = [name for name in bz.plot.__all__ if name.islower()]
+# Of runs; the one of a recording is drawn in tests/cli/test_predict.py.
+ALL = [name for name in bz.plot.__all__ if name.islower() and name != "azimuth_over_time"]
 GRID = [*range(-170, 181, 10)]
 HOSTILE = "<script>alert(1)</script>|a\nb\u202e\u200f$x^2$_" + "n" * 200
 
@@ -185,6 +188,14 @@ def test_rooms_listeners_and_classes_are_those_of_the_records() -> None:
         if sound.startswith("noise-bursts-")
     ]
     assert values[0] == pytest.approx(np.mean(clips))
+    bands = bz.plot.frequency_error(result)
+    errors: dict[int | None, list[float]] = {}
+    for sound, ad in zip(by_sound["sounds"], by_sound["ad_mean"], strict=True):
+        errors.setdefault(loudest_octave(sound), []).append(ad)
+    assert bands.lines[0].get_xdata() == pytest.approx([np.mean(errors[f]) for f in OCTAVES])
+    assert bands.get_yticklabels()[3].get_text() == "1,000 Hz"
+    assert loudest_octave(make_corpus([3], 0).ids[0]) in OCTAVES
+    assert loudest_octave("noise-bursts-0-4") is None  # number 4 is another family's
 
 
 def test_heads_that_answer_more_have_their_own_pictures(make: Make) -> None:
