@@ -56,7 +56,7 @@ docs: $(INSTALLED)
 
 # The notebooks again, with what they show; they train for minutes.
 notebooks: $(INSTALLED)
-	cd docs/notebooks && rm -rf runs && ../../$(BIN)/jupyter execute --inplace *.ipynb && rm -rf runs
+	cd docs/notebooks && rm -rf runs && PYTHONWARNINGS=ignore:IProgress ../../$(BIN)/jupyter execute --inplace *.ipynb && rm -rf runs
 
 # Wheels and source archives of the project and of each plugin, checked, installed apart and tried.
 dist: $(INSTALLED)

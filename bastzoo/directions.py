@@ -30,7 +30,7 @@ def direction_from_angles(
     return np.stack([level * np.cos(azimuth), level * np.sin(azimuth), np.sin(elevation)], axis=-1)
 
 
-def azimuth_of(direction: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, ...]:
+def azimuth_of(direction: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, " ..."]:
     """Azimuth in degrees, (-180, 180], of directions of any length; NaN straight up or down."""
     x, y, _ = np.moveaxis(np.asarray(direction, dtype=np.float64), -1, 0)
     azimuth = np.degrees(np.arctan2(y, x))
@@ -38,7 +38,7 @@ def azimuth_of(direction: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, ...]:
     return np.where((x == 0) & (y == 0), np.nan, azimuth)
 
 
-def elevation_of(direction: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, ...]:
+def elevation_of(direction: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, " ..."]:
     """Elevation in degrees, [-90, 90], of directions of any length; NaN for the zero vector."""
     x, y, z = np.moveaxis(np.asarray(direction, dtype=np.float64), -1, 0)
     level = np.hypot(x, y)

@@ -112,7 +112,7 @@ class BinauralLocalizer(nn.Module):
         self.pool: nn.Module | None = make_pool(width) if make_pool is not None else None
         self.head = head(width)
 
-    def forward(self, inputs: Float[Tensor, ...]) -> dict[str, Tensor]:
+    def forward(self, inputs: Float[Tensor, " ..."]) -> dict[str, Tensor]:
         """Return the head's named outputs for clips `[B, 2, N]`, channel 0 the left ear.
 
         Features `[B, 2, C, F, T]` that were computed before are taken as they are. Raises DataError for

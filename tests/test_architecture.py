@@ -98,3 +98,18 @@ def test_a_folder_and_its_files_are_of_a_size_that_one_reads(folder: Path) -> No
     assert len(files) <= MOST_MODULES, [path.name for path in files]
     lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
     assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
+def test_every_shape_in_an_annotation_is_one_that_jaxtyping_reads() -> None:
+    """`Float[Tensor, ...]` and `Float[Tensor, 2]` are none; a linter makes them of "..." and "2"."""
+    wrong = [
+        f"{name}:{node.lineno}"
+        for name, path in modules().items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Subscript)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("Float", "Int", "Bool", "Complex", "Shaped", "Num")
+        and isinstance(node.slice, ast.Tuple)
+        and not isinstance(getattr(node.slice.elts[-1], "value", None), str)
+    ]
+    assert wrong == []

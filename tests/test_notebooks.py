@@ -49,5 +49,8 @@ def test_a_notebook_is_kept_with_its_outputs(path: Path) -> None:
     outputs = [output for cell in found for output in cell["outputs"]]
     assert outputs
     assert not [each for each in outputs if each["output_type"] == "error"]
+    for cell in found:  # a picture that a notebook does not show is none
+        if "bz.plot." in "".join(cell["source"]):
+            assert any("image/png" in output.get("data", {}) for output in cell["outputs"])
     text = path.read_text(encoding="utf-8")
     assert not [word for word in ("/home/", "/root/", "/work/", "/tmp/") if word in text]

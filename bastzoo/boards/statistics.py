@@ -249,7 +249,7 @@ def _significantly_better(rows: Sequence[_Row], sounds: int, alpha: float) -> np
 def _p_values(
     figures: Float[np.ndarray, " m"],
     between: Float[np.ndarray, "m sounds"],
-    share: Float[np.ndarray, 2],
+    share: Float[np.ndarray, " 2"],
     shares: Float[np.ndarray, "m 2"],
 ) -> Float[np.ndarray, " m"]:
     """`_p_value` of the differences of one row from many."""

@@ -90,12 +90,12 @@ def picture(draw: Callable[[Canvas], Drawn]) -> Callable[..., Drawn]:
         check_matplotlib()
         found = designs(results_of(runs))
         looked = style_named(style)
-        with drawing(looked):
-            made = figure is None
-            if made:
-                from matplotlib import pyplot
+        if made := figure is None:
+            from matplotlib import pyplot
 
-                figure = pyplot.figure(layout="constrained")
+            # Outside the settings below: a notebook's backend sets some for good with the first figure.
+            figure = pyplot.figure(layout="constrained", facecolor=looked.paper)
+        with drawing(looked):
             try:
                 return draw(
                     Canvas(

@@ -42,11 +42,11 @@ def azimuth_over_time(prediction: Prediction, *, figure: Any = None) -> list[Any
     check_matplotlib()
     import matplotlib
 
-    with matplotlib.rc_context({"font.size": _TEXT}):
-        if figure is None:
-            from matplotlib import pyplot
+    if figure is None:
+        from matplotlib import pyplot
 
-            figure = pyplot.figure(figsize=_SIZE, layout="constrained")
+        figure = pyplot.figure(figsize=_SIZE, layout="constrained")
+    with matplotlib.rc_context({"font.size": _TEXT}):
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         _draw_azimuth(above, prediction)
         _draw_levels(below, prediction)

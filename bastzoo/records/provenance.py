@@ -50,8 +50,10 @@ def provenance(
 
 
 def command_line() -> str:
-    """The command that started this process, without the path of the program."""
+    """The command that started this process, without the path of the program; "a notebook" for a kernel's."""
     program = Path(sys.argv[0]).name
+    if program.startswith(("ipykernel_launcher", "colab_kernel_launcher")):
+        return "a notebook"  # whose own command names a file that is gone when it is closed
     return shlex.join(["bastzoo" if program == "__main__.py" else program, *sys.argv[1:]])
 
 

@@ -14,7 +14,7 @@ _STREAMS = 64
 
 
 def drawn(
-    indices: Int[Tensor, " B"], stream: int, count: int | Int[Tensor, ...]
+    indices: Int[Tensor, " B"], stream: int, count: int | Int[Tensor, " ..."]
 ) -> Int[Tensor, " B"]:
     """For each index a number below `count`, as good as drawn at random, and the same everywhere.
 
