@@ -27,6 +27,7 @@ def designs(track: str) -> dict[str, float]:
         if (trained := record.experiment) is None:
             continue
         name = f"{trained.combination} on {trained.environment}, {trained.preset.name}"
+        name += "".join(f", {listener}" for listener in trained.source.own_listeners)
         errors = [case.evaluation.metrics["ad_mean"] for case in record.cases]
         found.setdefault(name, []).append(float(np.mean(errors)))
     return {name: float(np.mean(values)) for name, values in sorted(found.items())}

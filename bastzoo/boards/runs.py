@@ -34,6 +34,7 @@ from bastzoo.boards.tables import (
     commands,
     data_words,
     degrees,
+    listener_facts,
     markdown,
     marked,
     origins,
@@ -290,6 +291,7 @@ def _section(part: RunPart, layout: ColumnChoice) -> Section:
             "data_digest": experiment.data_digest,
             "protocol": protocol,
             "clips": evaluation.clips,
+            **listener_facts(experiment.source),
         },
         rows=[
             *(_fields("model", row, columns) for row in models),

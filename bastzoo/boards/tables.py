@@ -11,6 +11,7 @@ from typing import Any
 from tabulate import tabulate
 
 from bastzoo.boards.statistics import STATISTICS_PROTOCOL
+from bastzoo.conditions import DataSource
 from bastzoo.errors import tellable
 from bastzoo.experiment import Experiment
 from bastzoo.records.record import Evaluation, RunRecord, TrackRecord
@@ -89,13 +90,25 @@ def data_words(
         words.append(of_grid if heard in (0, 360 // step) else f"{heard} azimuths")
     if str(experiment.condition):
         words.append(str(experiment.condition))
+    words += named_listeners(source)
+    corpus = f" of {code(source.sounds)}" if source.sounds else ""
+    trained = "" if source.sounds else f"{size.train_sounds:,} "
+    return f"{', '.join(words)}. Trained on {trained}other sounds{corpus}"
+
+
+def named_listeners(source: DataSource) -> list[str]:
+    """The listeners that a source names, in words: those of training, and those of the test if others."""
+    words = []
     if source.own_listeners:
         words.append(_listener_words(source.own_listeners))
     if source.test_listeners:
         words.append(f"tested with {_listener_words(source.test_listeners)}")
-    corpus = f" of {code(source.sounds)}" if source.sounds else ""
-    trained = "" if source.sounds else f"{size.train_sounds:,} "
-    return f"{', '.join(words)}. Trained on {trained}other sounds{corpus}"
+    return words
+
+
+def listener_facts(source: DataSource) -> dict[str, str]:
+    """The listeners of training among the facts of a table; none where the source names none."""
+    return {"listeners": ", ".join(source.own_listeners)} if source.own_listeners else {}
 
 
 def _listener_words(names: Sequence[str]) -> str:

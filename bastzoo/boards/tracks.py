@@ -15,8 +15,10 @@ from bastzoo.boards.tables import (
     code,
     commands,
     degrees,
+    listener_facts,
     markdown,
     marked,
+    named_listeners,
     origins,
     paragraph,
     percent,
@@ -225,6 +227,7 @@ def introduction(part: TrackPart) -> list[str]:
         f"{marked(clips)}, "
         f"made of the same {sounds} sounds, which no model was trained on"
         f"{'' if experiment.source.layout != 'rendered' else f' (but on {size.train_sounds:,} others)'}; "
+        f"{''.join(f'{words}; ' for words in named_listeners(experiment.source))}"
         f"{seed_words(part.seeds)}; "
         f"track version {record.track_version}, {protocols(record.protocol_version)}.",
         "",
@@ -248,6 +251,7 @@ def _section(part: TrackPart) -> Section:
             "precision": experiment.precision,
             "data_digest": record.test_digest,
             "protocol": record.protocol_version,
+            **listener_facts(experiment.source),
         },
         rows=[
             _fields(kind, row, why, case, label)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import pickletools
-import struct
 import sys
 import zipfile
 from contextlib import AbstractContextManager
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bastzoo.errors import DataError
-from bastzoo.limits.reading import opened
+from bastzoo.limits.reading import ZIP_FAULTS, opened
 
 _MOST_PICKLE = 64 * 2**20
 _MOST_OBJECTS = 500_000
@@ -66,7 +65,7 @@ def check_torch_file(source: Path | bytes, *, largest: int) -> None:
                 _check_pickle(file, whole=False)
     except DataError:
         raise
-    except (zipfile.BadZipFile, ValueError, OSError, struct.error, NotImplementedError) as error:
+    except ZIP_FAULTS as error:
         raise DataError(
             "is no torch file that can be read; save it again with torch.save"
         ) from error

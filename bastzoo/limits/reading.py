@@ -12,7 +12,9 @@ import errno
 import json
 import os
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,6 +132,13 @@ def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[tuple[in
     for length in shape:
         size *= length
     return shape, size
+
+
+ZIP_FAULTS: tuple[type[Exception], ...] = (
+    *(OSError, ValueError, NotImplementedError, RuntimeError, EOFError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
+"""What `zipfile` raises at a damaged archive, or at one made by a hostile hand."""
 
 
 @contextmanager

@@ -51,6 +51,18 @@ def test_rows_that_cannot_be_told_apart_share_a_rank() -> None:
     assert [row[0] for row in rows(render_track([GOOD, twin, POOR]))] == ["(1)", "(1)", "(3)"]
 
 
+def test_the_listeners_that_were_named_for_training_stand_above_the_table() -> None:
+    usual = model_record(loss="AD")
+    assert usual.experiment is not None
+    source = usual.experiment.source.model_copy(update={"listeners": ("cipic/003", "cipic/009")})
+    trained = usual.experiment.model_copy(update={"source": source})
+    measured = usual.model_copy(update={"experiment": trained, "key": trained.key})
+    both = [GOOD, on_track(measured, {"on": 3.0, "between": 5.0}, clips="heard by others")]
+    assert render_track(both).count("; listeners `cipic/003`, `cipic/009`; seed 0;") == 1
+    named = [section.facts.get("listeners") for section in sections(both)]
+    assert sorted(map(str, named)) == ["None", "cipic/003, cipic/009"]
+
+
 def test_seeds_are_one_row() -> None:
     again = on_track(model_record(loss="MIX", seed=1), {"on": 4.0, "between": 6.0})
     found = rows(render_track([GOOD, again]))

@@ -10,15 +10,14 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
 from bastzoo.answers.scoring import ANSWERS_FILE
 from bastzoo.errors import RecordError
+from bastzoo.limits.reading import ZIP_FAULTS, parsed_json
 from bastzoo.limits.reading import opened as regular_file
-from bastzoo.limits.reading import parsed_json
 from bastzoo.records.record import RunRecord, TrackRecord
 from bastzoo.records.store import (
     HISTORY_FILE,
@@ -107,15 +106,7 @@ def opened(path: Path) -> tuple[str, dict[str, bytes]]:
             if sum(member.file_size for member in listed) > _LARGEST:
                 raise RecordError(f"{what} holds more than {_LARGEST // 1_000_000} MB.")
             members = {name: bundle.read(name) for name in names}
-    except (
-        OSError,
-        zipfile.BadZipFile,
-        zlib.error,
-        NotImplementedError,
-        EOFError,
-        RuntimeError,
-        ValueError,  # of a name that is no text, say
-    ) as error:
+    except ZIP_FAULTS as error:  # of a name that is no text, say
         raise RecordError(f"{what} cannot be read: {error}.") from error
     try:
         manifest = parsed_json(members.pop(MANIFEST_FILE))

@@ -126,6 +126,8 @@ def _title(section: Section) -> str:
     facts = section.facts
     words = [f"Track {facts['track']}" if facts.get("track") else str(facts.get("environment"))]
     words.append(f"preset {facts.get('preset')}")
+    if facts.get("listeners"):
+        words.append(f"listeners {facts['listeners']}")
     if facts.get("clips"):
         words.append(f"{facts['clips']:,} test clips")
     return _plain(", ".join(words))

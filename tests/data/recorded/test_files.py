@@ -225,3 +225,15 @@ def test_a_mutated_array_is_read_or_refused_and_nothing_else(
         return
     assert found.ndim == 3
     assert np.isfinite(found).all()
+
+
+def test_an_archive_that_says_it_is_longer_than_its_file_is_refused(tmp_path: Path) -> None:
+    """`zipfile` ends in a bare EOFError there."""
+    path = tmp_path / "long.pt"
+    torch.save(torch.zeros(2, 3), path)
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")  # the first of the central directory: the pickle
+    struct.pack_into("<I", content, entry + 20, 2**30)  # its compressed size
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="that can be read; save it again"):
+        read_array(path)
