@@ -57,7 +57,11 @@ def test_a_board_has_its_lines_as_numbers(quick: bz.Runs) -> None:
     on_track = bz.load_runs(LEADERBOARDS / "records" / "measured-rooms").leaderboard(
         "measured-rooms"
     )
-    means = on_track.frame().groupby(["kind", "model", "loss", "preset", "data_digest"])["ad_mean"].mean()
+    means = (
+        on_track.frame()
+        .groupby(["kind", "model", "loss", "preset", "data_digest"])["ad_mean"]
+        .mean()
+    )
     assert all(f"{mean:.2f}°" in on_track for mean in means)
 
 
