@@ -27,7 +27,7 @@ bench: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -p no:benchmark
 
-# What takes longer than a minute: 200 kills, a Ray cluster that loses a node, ONNX, damaged records.
+# What takes longer than a minute: 200 kills, 50 of a parent, 20 of one of two processes, a Ray cluster that loses a node, ONNX, damaged records.
 soak: $(INSTALLED)
 	BASTZOO_KILLS=200 $(BIN)/python -m pytest tests/cli/test_harness.py -k killed
 	$(BIN)/python -m pytest tests -m soak
@@ -69,13 +69,15 @@ dist: $(INSTALLED)
 	cd build && try/bin/bastzoo doctor && try/bin/bastzoo list backbone && \
 	  try/bin/bastzoo train --backbone cnn --env RI01 --steps 2 --runs try/runs
 
-# The lowest versions that pyproject.toml admits, in an environment of their own; the quick part of the suite.
+# The lowest versions that pyproject.toml admits, in an environment of their own; the quick part of the suite,
+# without the check of every shape, which takes newer versions than running does.
 test-lowest:
 	rm -rf build/lowest && $(PYTHON) -m venv build/lowest
 	build/lowest/bin/python -m pip install --quiet uv
 	build/lowest/bin/uv pip install --python build/lowest/bin/python --resolution lowest-direct --editable '.[lowest]'
 	build/lowest/bin/python -m pytest tests/acoustics tests/boards tests/data tests/engine tests/metrics tests/ops \
-	  tests/records tests/zoo tests/test_model.py tests/test_registry.py tests/test_experiment.py -p no:cacheprovider
+	  tests/records tests/zoo tests/test_model.py tests/test_registry.py tests/test_experiment.py -p no:cacheprovider \
+	  -o addopts="-ra --strict-markers -m 'not soak'"
 
 # All committed boards as pages, what holds outside first; open site/index.html. With pictures of every row,
 # in some minutes more: make site REPORTS=--reports

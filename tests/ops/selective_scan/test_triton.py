@@ -54,7 +54,10 @@ for kernel in (scan._forward_kernel, scan._backward_kernel):
         kinds[name] = "*bf16" if name in inputs else "*fp32" if name in sums else "i32"
         if name in constants:
             kinds[name] = "constexpr"
-    source = ASTSource(kernel, signature=kinds, constexprs=constants)
+    try:
+        source = ASTSource(kernel, signature=kinds, constexprs=constants)
+    except TypeError:  # triton 3.2 calls them otherwise
+        source = ASTSource(kernel, signature=kinds, constants=constants)
     compiled = triton.compile(source, target=GPUTarget("cuda", 80, 32))
     assert ".visible .entry" in compiled.asm["ptx"]
 print("compiles")
