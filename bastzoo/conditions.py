@@ -40,6 +40,9 @@ INDIVIDUALS_FOR_TEST = tuple(range(201, 209))
 """Numbers of virtual listeners that differ as people do: those of `wild`, and those it never hears."""
 
 
+ALL_ROOMS = "recorded"
+"""What a manifest's rooms are called together, and one whose rows name none."""
+
 _LATER = (
     "sources",
     "colour_db",

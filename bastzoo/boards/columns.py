@@ -232,9 +232,7 @@ def _ad(row: Row) -> dict[str, Value]:
 
 def _ad_text(row: Row) -> str:
     figure = degrees(row.metric("ad_mean"))
-    return (
-        f"{figure} ({row.interval.low:.2f} to {row.interval.high:.2f})" if row.interval else figure
-    )
+    return f"{figure} ({row.interval.words()})" if row.interval else figure
 
 
 def _rank(row: Row) -> int | None:

@@ -52,6 +52,16 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    def words(self, sign: str = "") -> str:
+        """Its ends in words; "unknown" where there is none, of one sound, say.
+
+        >>> Interval(1.0, 2.5).words("+")
+        '+1.00 to +2.50'
+        """
+        if not (math.isfinite(self.low) and math.isfinite(self.high)):
+            return "unknown"
+        return f"{self.low:{sign}.2f} to {self.high:{sign}.2f}"
+
     def of_angles(self) -> Interval:
         """The same interval of a mean AD, cut to 0 to 180 degrees; infinite ends (there is none) stay."""
         if math.isinf(self.low):

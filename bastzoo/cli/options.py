@@ -236,7 +236,12 @@ def combination_options(command: Command) -> Command:
             ("--loss", "loss", "MIX", None),
             ("--sharing", "sharing", "SP", "SP: one encoder for both ears; NSP: one each."),
             ("--env", "environment", "RI", None),
-            ("--frontend", "frontend", None, "Default: spectrogram, or precomputed with --csv."),
+            (
+                "--frontend",
+                "frontend",
+                None,
+                "Default: spectrogram; precomputed for a CSV of such.",
+            ),
         )
     ):
         command = click.option(

@@ -92,7 +92,7 @@ def describe_recorded(
     clips = [clip for clip in found if clip is not None]
     return {
         "layout": index.kind,
-        "path": str(index.root),
+        "path": index.given,
         "clips": {name: int((kept.split == n).sum()) for n, name in enumerate(SPLITS)},
         "sounds": {
             name: len(np.unique(kept.sound[kept.split == n])) for n, name in enumerate(SPLITS)

@@ -276,7 +276,7 @@ def frequency_error(canvas: Canvas) -> Any:
             "The sounds are not those that ship with bastzoo, and records do not hold their spectra."
         )
     axes = _dots(canvas, [one for one in found if one[2]])
-    axes.set_ylabel("loudest octave band of the sound")
+    axes.set_ylabel("loudest octave")
     return axes
 
 

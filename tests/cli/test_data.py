@@ -193,9 +193,14 @@ def test_a_manifest_of_one_s_own_recordings_is_trained_on(
     out = ("--runs", str(tmp_path / "runs"))
     done = bastzoo("train", *words, *out, **cache)
     assert done.returncode == 0, done.stderr
+    assert "mine.csv' is tested with one sound, of which there is no interval" in done.stderr
     record = json.loads(done.stdout)
     assert record["experiment"]["combination"]["frontend"] == "spectrogram"
+    assert record["experiment"]["environment"] == "recorded"  # not the papers' RI
     assert set(record["evaluation"]["by_room"]) <= {"office", "attic"}
+    table = bastzoo("leaderboard", str(tmp_path / "runs")).stdout
+    assert "° (unknown)" in table
+    assert "inf" not in table
     done = bastzoo("data", "info", "--csv", str(path), "--env", "office", "--json")
     assert json.loads(done.stdout)["rooms"] == {"office": 18}
 

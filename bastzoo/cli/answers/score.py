@@ -109,5 +109,5 @@ def _interval(label: str, evaluation: Evaluation) -> str:
     """Mean AD of a case with its interval."""
     from bastzoo.boards.rows import ad_of
 
-    ad, (low, high) = ad_of([evaluation])
-    return f"{label}: AD {ad:.2f}°, 95 % interval over sounds {low:.2f} to {high:.2f}°"
+    ad, interval = ad_of([evaluation])
+    return f"{label}: AD {ad:.2f}°, 95 % interval over sounds {interval.words()}"

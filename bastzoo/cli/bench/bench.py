@@ -67,9 +67,10 @@ def _axis(name: str, parameter: str, text: str) -> Callable[[Command], Command]:
 )
 @click.option(
     "--seeds",
+    show_default="1",
     type=click.IntRange(min=1),
     metavar="N",
-    help="How many runs of each combination, with the seeds from 0.  [default: 1]",
+    help="How many runs of each combination, with the seeds from 0.",
 )
 @click.option(
     "--seed",

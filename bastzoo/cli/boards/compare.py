@@ -118,12 +118,11 @@ def _line(one: Comparison) -> list[str]:
     return [
         one.test,
         f"{one.a.ad:.2f}°",
-        f"{one.a.interval.low:.2f} to {one.a.interval.high:.2f}",
+        one.a.interval.words(),
         f"{one.b.ad:.2f}°",
-        f"{one.b.interval.low:.2f} to {one.b.interval.high:.2f}",
+        one.b.interval.words(),
         f"{one.difference:+.2f}°",
-        f"{one.interval.low:+.2f} to {one.interval.high:+.2f}"
-        + ("" if one.are_told_apart else "  (includes zero)"),
+        one.interval.words("+") + ("" if one.are_told_apart else "  (includes zero)"),
     ]
 
 

@@ -57,7 +57,7 @@ def fitted(section: Section, width: int, *, has_blocks: bool = True) -> Iterator
         MARK.strip() in cell for block in section.blocks for line in block for cell in line
     )
     mark = f"; {MARK.strip()} of this command" if is_marked else ""
-    about, order = _title(section), f"best first; bars: AD{mark}"
+    about, order = _title(section), f"models best first; bars: AD{mark}"
     if cell_len(about) + cell_len(order) + 3 <= width:
         yield Text(f"{about} ({order})", style="bold")
     else:

@@ -164,7 +164,10 @@ def _print_metrics(name: str, evaluations: dict[str, Evaluation], *, rooms: bool
         for key, words, unit in (*_METRICS[:-1], *own, _METRICS[-1])
         if any(metrics.get(key) is not None for metrics in columns.values())
     ]
-    clips = ", ".join(f"{e.clips} clips of {tellable(label)}" for label, e in evaluations.items())
+    clips = ", ".join(
+        f"{e.clips} clip{'s' * (e.clips != 1)} of {tellable(label)}"
+        for label, e in evaluations.items()
+    )
     click.echo(f"{name}, tested on {clips}\n")
     click.echo(tabulate(rows, headers=["", *columns], stralign="right", disable_numparse=True))
 

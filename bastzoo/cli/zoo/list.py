@@ -30,7 +30,7 @@ def list_components(kind: str | None, pattern: str | None, as_json: bool) -> Non
     """List the components of every plugin, or those of one KIND.
 
     KIND is one of backbone, integration, loss, head, frontend, environment, baseline, executor,
-    dataset, metric, model (or a plural).
+    dataset, metric, track, model (or a plural).
     PATTERN is a name or a shell wildcard in quotes: bastzoo list backbone 'timm/*'.
     """
     host = plugin_host()

@@ -103,9 +103,9 @@ def convert(
     for row, what in wrong.items():
         faults.add(index.files[row], what or "cannot be read every time; check the disk it is on")
     if len(faults) and not skip_bad:
-        faults.raise_for(f"{str(index.root)!r} {_TITLE}")
+        faults.raise_for(f"{index.given!r} {_TITLE}")
     if found.bad.all():
-        raise DataError(f"No file of {str(index.root)!r} can be used.")
+        raise DataError(f"No file of {index.given!r} can be used.")
     return found
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bastzoo.conditions import ALL_ROOMS
 from bastzoo.data.recorded.csv_rows import Row, is_manifest, read_rows
 from bastzoo.data.recorded.faults import Faults
 from bastzoo.data.recorded.index import (
@@ -39,7 +40,7 @@ def read_csv_index(
     train, validation or test; without it 80, 10 and 10 % of the groups are drawn. Rows with one value in
     `group` (or `sound`) stay in one split. `environment` (or `room`) names rooms.
 
-    environment: of a manifest, which rooms' rows are wanted; None and `RI` for all.
+    environment: of a manifest, which rooms' rows are wanted; None, `RI` and `recorded` for all.
 
     Rows that cannot be used are in the index's faults. Raises DataError when the file itself cannot be
     used, or no row can.
@@ -50,7 +51,11 @@ def read_csv_index(
     rows = read_rows(path, faults, manifest=manifest)
     if not rows:
         refuse(f"{str(path)!r} has no row that can be used.", faults)
-    if manifest and environment is not None and environment.upper() != "RI":
+    if (
+        manifest
+        and environment is not None
+        and environment.upper() not in ("RI", ALL_ROOMS.upper())
+    ):
         rows = _in_environment(path, rows, environment, faults)
     return _index(path, rows, azimuth_direction, faults, manifest)
 
@@ -123,6 +128,7 @@ def _index(
         kind="bast" if manifest else "csv",
         any_format=manifest,
         root=path.parent,
+        file=path,
         files=tuple(row.file.replace(os.sep, "/") for row in rows),
         split=split,
         sound=sound,

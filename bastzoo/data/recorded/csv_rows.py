@@ -16,6 +16,7 @@ from typing import IO
 
 import numpy as np
 
+from bastzoo.conditions import ALL_ROOMS
 from bastzoo.data.recorded.faults import Faults
 from bastzoo.data.recorded.index import TEST, TRAIN, VALIDATION
 from bastzoo.errors import DataError, tellable
@@ -247,7 +248,7 @@ def _row(
         elevation=elevation,
         split=_SPLIT_WORDS[word.lower()] if word else None,
         group=cells.get("group") or cells.get("sound") or file,
-        room=cells.get("environment") or cells.get("room") or "recorded",
+        room=cells.get("environment") or cells.get("room") or ALL_ROOMS,
     )
 
 

@@ -21,11 +21,14 @@ from bastzoo.data.recorded.cache import FeatureCache
 from bastzoo.data.recorded.conversion import USUAL_DTYPE, Dtype
 from bastzoo.data.recorded.convert import ConversionState, convert
 from bastzoo.data.recorded.files import read_wave
-from bastzoo.data.recorded.index import RecordedIndex
+from bastzoo.data.recorded.index import TEST, RecordedIndex
 from bastzoo.directions import direction_from_angles
 from bastzoo.errors import DataError
 from bastzoo.presets import DataSize
 from bastzoo.registry import Component
+
+_FEW_SOUNDS = 5
+"""With fewer of them a test says little."""
 
 
 class RecordedClips:
@@ -48,7 +51,7 @@ class RecordedClips:
         self.rows = np.flatnonzero(index.split == SPLITS.index(split))
         if not len(self.rows):
             raise DataError(
-                f"{str(index.root)!r} has no clip in the split {split!r}; "
+                f"{index.given!r} has no clip in the split {split!r}; "
                 "`bastzoo data info` shows what it has."
             )
         self.sound_ids, self._sounds = _present(index.sound_ids, index.sound[self.rows])
@@ -128,7 +131,16 @@ class RecordedData:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences on what a user would not expect of the splits."""
-        return self.index.notes
+        index = self.index
+        sounds = len(np.unique(index.sound[index.split == TEST]))
+        if sounds >= _FEW_SOUNDS:
+            return index.notes
+        one = (
+            "one sound, of which there is no interval"
+            if sounds == 1
+            else f"{sounds} sounds, and their interval is wide"
+        )
+        return (*index.notes, f"{index.given!r} is tested with {one}; more are better.")
 
     @cached_property
     def digest(self) -> str:
@@ -152,7 +164,7 @@ class RecordedData:
         """The split's clips. Raises DataError for a CSV index, which holds features only."""
         if self.index.kind == "csv":
             raise DataError(
-                f"{str(self.index.root)!r} holds spectrograms and no clips; what needs clips "
+                f"{self.index.given!r} holds spectrograms and no clips; what needs clips "
                 "(baselines, other frontends) takes WAV files, with --data."
             )
         return RecordedClips(self.index, name, self._clips, self.device)

@@ -52,9 +52,16 @@ class RecordedIndex:
     """Sentences on what a user would not expect of the splits."""
     any_format: bool = False
     """Whether files of samples may have any rate and precision."""
+    file: Path | None = None
+    """The CSV that names the files; None for a folder of them."""
     more_label: np.ndarray = field(default_factory=lambda: np.empty((0, 0), dtype=np.int64))
     more_azimuth: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     more_elevation: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+
+    @property
+    def given(self) -> str:
+        """What was given to be read: the CSV, or else the folder."""
+        return str(self.file or self.root)
 
     @property
     def most_sources(self) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bastzoo.acoustics.sounds import SPLITS, Split
 from bastzoo.acoustics.sounds.corpus import FAMILIES
-from bastzoo.conditions import Condition, DataSource
+from bastzoo.conditions import ALL_ROOMS, Condition, DataSource
 from bastzoo.data.batches import DataSet
 from bastzoo.data.environments import Environment
 from bastzoo.data.listeners import SourceListeners
@@ -67,6 +67,8 @@ class HeardData:
         if self.source.layout == "csv":
             return "CSV"
         if self.source.layout == "bast":
+            if name.upper() == "RI" and str(self.source.path).lower().endswith(".csv"):
+                return ALL_ROOMS  # of a manifest, whose rooms are its own and not the papers'
             return name.upper() if name.upper().startswith("RI") else name
         return self._session.registry.get("environment", name).name
 
