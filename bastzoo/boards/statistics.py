@@ -53,11 +53,7 @@ class Interval(NamedTuple):
     high: float
 
     def words(self, sign: str = "") -> str:
-        """Its ends in words; "unknown" where there is none, of one sound, say.
-
-        >>> Interval(1.0, 2.5).words("+")
-        '+1.00 to +2.50'
-        """
+        """Its ends in words; "unknown" where there is none, of one sound, say."""
         if not (math.isfinite(self.low) and math.isfinite(self.high)):
             return "unknown"
         return f"{self.low:{sign}.2f} to {self.high:{sign}.2f}"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bastzoo.boards.statistics import (
+    Interval,
     Pooled,
     mean_interval,
     mean_intervals,
@@ -155,6 +156,11 @@ def test_no_third_row_changes_the_order_of_two():
         # With more comparisons fewer differences are significant; none turns round.
         assert among[0] <= among[1]
         assert pair[0] <= pair[1]
+
+
+def test_an_interval_that_there_is_none_of_is_unknown():
+    assert Interval(-math.inf, math.inf).words() == "unknown"
+    assert Interval(-1.0, 2.5).words("+") == "-1.00 to +2.50"
 
 
 def test_ranks_of_single_trainings_are_in_brackets_and_say_so():
