@@ -12,6 +12,7 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from bastzoo.cli import cli
+from bastzoo.cli.options import AlsoOut
 from bastzoo.presets import preset_names
 
 
@@ -84,6 +85,8 @@ def test_the_same_option_takes_the_same_in_every_command() -> None:
     assert "--out" not in taken  # understood, shown nowhere: it was three things
     for words in (["runs", "list", "--out", "nowhere"], ["data", "render", "--out", "tests"]):
         assert words[-1] in str(CliRunner().invoke(cli, words).exception)
+    for command in _commands(cli, click.Context(cli)):  # and is one thing where there are both
+        assert sum(isinstance(option, AlsoOut) for option in command.params) < 2
     assert taken["--runs"] == {"text"}
     assert taken["--to"] == {"path"}
     several = {name: kinds for name, kinds in taken.items() if len(kinds) > 1}

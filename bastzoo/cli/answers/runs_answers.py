@@ -7,13 +7,15 @@ from pathlib import Path
 import click
 
 from bastzoo.cli.names import Named
-from bastzoo.cli.options import runs_option, target_option
+from bastzoo.cli.options import runs_option
 
 
 @click.command()
 @click.argument("run", type=Named("run"))
 @click.option("--track", type=Named("track"), metavar="NAME", help="Default: the run's own test.")
-@target_option(
+@click.option(
+    "--to",
+    "target",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="FILE.csv, or FILE.npz: the small form that travels with a record.",

@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from bastzoo.cli.names import Named
-from bastzoo.cli.options import as_json, runs_option, target_option
+from bastzoo.cli.options import as_json, runs_option
 
 
 @click.command()
 @click.argument("run", type=Named("run"))
-@target_option(type=click.Path(path_type=Path), metavar="FILE.bastzoo.zip")
+@click.option("--to", "target", type=click.Path(path_type=Path), metavar="FILE.bastzoo.zip")
 @runs_option
 def submit(run: str, target: Path | None, out: str) -> None:
     """Bundle RUN (or a record file) with its predictions: one file, to be proposed for a leaderboard.
