@@ -104,7 +104,7 @@ def test_the_table_of_five_thousand_runs(
 def test_the_list_of_five_thousand_runs(benchmark: Any, ratio: Any, folder: Path) -> None:
     if next(folder.iterdir()).is_file():
         pytest.skip("a list is of run folders")
-    text = timed(benchmark, ratio, "runs", "list", "--to", str(folder))
+    text = timed(benchmark, ratio, "runs", "list", "--runs", str(folder))
     assert f"{RUNS} runs in" in text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import types
 from pathlib import Path
 from typing import Any
@@ -53,4 +54,9 @@ def test_a_notebook_is_kept_with_its_outputs(path: Path) -> None:
         if "bz.plot." in "".join(cell["source"]):
             assert any("image/png" in output.get("data", {}) for output in cell["outputs"])
     text = path.read_text(encoding="utf-8")
-    assert not [word for word in ("/home/", "/root/", "/work/", "/tmp/") if word in text]
+    own = (
+        Path.home(),
+        path.parents[2],
+        Path(tempfile.gettempdir()),
+    )  # of the machine that ran them
+    assert not [folder for folder in own if f"{folder}/" in text]

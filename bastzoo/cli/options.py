@@ -70,6 +70,31 @@ def target_option(**keywords: Any) -> Callable[[Decorated], Decorated]:
     return click.option("--to", "target", cls=AlsoOut, **keywords)
 
 
+def preset_option(text: str) -> Callable[[Decorated], Decorated]:
+    """`--preset`; text: what the command takes from it."""
+    return click.option(
+        "--preset",
+        default="quick",
+        show_default=True,
+        type=Named("preset"),
+        metavar="NAME|FILE",
+        help=text,
+    )
+
+
+def environment_option(text: str) -> Callable[[Decorated], Decorated]:
+    """`--env`, of commands for one environment; text: what it means there."""
+    return click.option(
+        "--env",
+        "environment",
+        default="RI",
+        show_default=True,
+        type=Named("environment"),
+        metavar="NAME",
+        help=text,
+    )
+
+
 def where_and_how(command: Command) -> Command:
     """`--preset`, `--device`, `--precision` and `--runs`."""
     for option in (
@@ -88,14 +113,7 @@ def where_and_how(command: Command) -> Command:
             type=click.Choice(["auto", "cpu", "cuda", "mps"]),
             help="Where to train and to render.",
         ),
-        click.option(
-            "--preset",
-            default="quick",
-            show_default=True,
-            type=Named("preset"),
-            metavar="NAME|FILE",
-            help="Sizes and recipe: quick, standard, paper, or a TOML file.",
-        ),
+        preset_option("Sizes and recipe: quick, standard, paper, or a TOML file."),
     ):
         command = option(command)
     return command

@@ -135,7 +135,7 @@ def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[tuple[in
 
 
 ZIP_FAULTS: tuple[type[Exception], ...] = (
-    *(OSError, ValueError, NotImplementedError, RuntimeError, EOFError),
+    *(OSError, ValueError, RuntimeError, EOFError),
     *(zipfile.BadZipFile, zlib.error, struct.error),
 )
 """What `zipfile` raises at a damaged archive, or at one made by a hostile hand."""

@@ -106,7 +106,7 @@ def opened(path: Path) -> tuple[str, dict[str, bytes]]:
             if sum(member.file_size for member in listed) > _LARGEST:
                 raise RecordError(f"{what} holds more than {_LARGEST // 1_000_000} MB.")
             members = {name: bundle.read(name) for name in names}
-    except ZIP_FAULTS as error:  # of a name that is no text, say
+    except ZIP_FAULTS as error:
         raise RecordError(f"{what} cannot be read: {error}.") from error
     try:
         manifest = parsed_json(members.pop(MANIFEST_FILE))

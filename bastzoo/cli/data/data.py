@@ -11,28 +11,19 @@ import click
 from bastzoo.cli.data.sets import fetch_set, list_sets
 from bastzoo.cli.data_options import Heard, data_options, is_file
 from bastzoo.cli.names import Named
-from bastzoo.cli.options import as_json, former_option, target_option
+from bastzoo.cli.options import (
+    as_json,
+    environment_option,
+    former_option,
+    preset_option,
+    target_option,
+)
 
 if TYPE_CHECKING:
     from bastzoo.conditions import Condition
 
-_PRESET = click.option(
-    "--preset",
-    default="quick",
-    show_default=True,
-    type=Named("preset"),
-    metavar="NAME|FILE",
-    help="How many sounds each split has: quick, standard, paper, or a TOML file.",
-)
-_ENVIRONMENT = click.option(
-    "--env",
-    "environment",
-    default="RI",
-    show_default=True,
-    type=Named("environment"),
-    metavar="NAME",
-    help="Environment.",
-)
+_PRESET = preset_option("How many sounds each split has: quick, standard, paper, or a TOML file.")
+_ENVIRONMENT = environment_option("Environment.")
 
 
 @click.group()

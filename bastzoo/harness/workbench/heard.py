@@ -67,7 +67,7 @@ class HeardData:
         if self.source.layout == "csv":
             return "CSV"
         if self.source.layout == "bast":
-            if name.upper() == "RI" and str(self.source.path).lower().endswith(".csv"):
+            if name.upper() == "RI" and Path(self.source.path or "").is_file():
                 return ALL_ROOMS  # of a manifest, whose rooms are its own and not the papers'
             return name.upper() if name.upper().startswith("RI") else name
         return self._session.registry.get("environment", name).name
