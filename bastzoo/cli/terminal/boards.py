@@ -114,12 +114,12 @@ def fitted(section: Section, width: int, *, has_blocks: bool = True) -> Iterator
 
 def _say_once(models: Sequence[list[str]], column: int) -> list[str]:
     """Take what all models are made with out of their names: heads, frontends, versions."""
-    extras = [line[column].removesuffix(MARK).split(" + ")[1:] for line in models]
-    shared = [extra for extra in extras[0] if all(extra in own for own in extras)] if extras else []
-    for line in models:
-        for extra in shared:
-            line[column] = line[column].replace(f" + {extra}", "", 1)
-    return shared
+    names = [line[column].removesuffix(MARK).split(" + ") for line in models]
+    everywhere = set.intersection(*({*extras} for _, *extras in names)) if names else set()
+    for line, (name, *extras) in zip(models, names, strict=True):
+        mark = MARK * line[column].endswith(MARK)
+        line[column] = " + ".join([name, *(e for e in extras if e not in everywhere)]) + mark
+    return [extra for extra in names[0][1:] if extra in everywhere] if names else []
 
 
 def _title(section: Section) -> str:

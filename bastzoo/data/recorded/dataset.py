@@ -135,12 +135,12 @@ class RecordedData:
         sounds = len(np.unique(index.sound[index.split == TEST]))
         if sounds >= _FEW_SOUNDS:
             return index.notes
-        one = (
+        what = (
             "one sound, of which there is no interval"
             if sounds == 1
             else f"{sounds} sounds, and their interval is wide"
         )
-        return (*index.notes, f"{index.given!r} is tested with {one}; more are better.")
+        return (*index.notes, f"{index.given!r} is tested with {what}; more are better.")
 
     @cached_property
     def digest(self) -> str:
