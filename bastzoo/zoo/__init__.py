@@ -24,6 +24,8 @@ _BAST_MAMBA = (
 _TEMPLATE = "after May et al., IEEE Trans. Audio Speech Lang. Process. 19:1 (2011)"
 _LICENCE = "Apache-2.0"
 _DIRECTIONAL = "Mardia, Jupp, Directional Statistics (2000)"
+_POSTERIOR = "after Ma, May, Brown, IEEE/ACM Trans. Audio Speech Lang. Process. 25:2444 (2017)"
+_BLURRED = "after He, Motlicek, Odobez, Proc. IEEE ICRA (2018)"
 _NONE = "none"
 
 
@@ -172,7 +174,16 @@ def bastzoo_losses() -> list[Component]:
             citation=_DIRECTIONAL,
             licence=_LICENCE,
             needs=("vector", "concentration"),
-        )
+        ),
+        Component(
+            kind="loss",
+            name="NLL",
+            target="bastzoo.zoo.posterior:AzimuthLikelihood",
+            summary="negative log likelihood of the true azimuth, blurred over its neighbours",
+            citation=_BLURRED,
+            licence=_LICENCE,
+            needs=("azimuth_logits",),
+        ),
     ]
 
 
@@ -232,6 +243,16 @@ def bastzoo_heads() -> list[Component]:
                 ("vmf-azimuth", 2, "azimuth with a confidence: a von Mises distribution"),
                 ("vmf", 3, "direction with a confidence: a von Mises-Fisher distribution"),
             )
+        ),
+        Component(
+            kind="head",
+            name="posterior",
+            target="bastzoo.zoo.posterior:AzimuthPosterior",
+            summary='probabilities of 72 azimuths, which can say "front or back"; least expected error',
+            citation=_POSTERIOR,
+            licence=_LICENCE,
+            gives=("azimuth_logits",),
+            budget={"ms": 2, "mib": 2},
         ),
         Component(
             kind="head",
