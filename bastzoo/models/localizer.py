@@ -261,15 +261,15 @@ class Localizer:
         confidence = classes = None
         decoded: dict[str, Tensor] = {}
         if heard.any():
-            head: Any = self.model.head
-            with torch.inference_mode():
-                decoded = head.decode(self.model(self._tensor(clips[heard])))
+            decoded = self._decoded(clips[heard])
             direction[heard] = decoded["direction"].double().cpu().numpy()
-        if self._says("radii", decoded):
+        # What the head answers, asked of it also where all was silent.
+        answers = decoded or self._decoded(clips[:1])
+        if "radii" in answers:
             confidence = np.full(len(clips), np.nan)
             if heard.any():
                 confidence[heard] = confidence_of(decoded["radii"].double().cpu().numpy())
-        if self._says("class", decoded):
+        if "class" in answers:
             names = np.array(self.record.classes)
             classes = np.full(len(clips), "", dtype=object)
             if heard.any():
@@ -284,13 +284,11 @@ class Localizer:
             has_elevation=self.record.has_elevation,
         )
 
-    def _says(self, what: str, decoded: dict[str, Tensor]) -> bool:
-        """Whether the head answers something; asked of its record where all was silent."""
-        if decoded:
-            return what in decoded
-        if what == "class":
-            return bool(self.record.classes)
-        return self.record.components["head"].name.startswith("vmf")
+    def _decoded(self, clips: np.ndarray) -> dict[str, Tensor]:
+        head: Any = self.model.head
+        with torch.inference_mode():
+            decoded: dict[str, Tensor] = head.decode(self.model(self._tensor(clips)))
+        return decoded
 
     def _tensor(self, clips: np.ndarray) -> Tensor:
         device = next(self.model.parameters()).device

@@ -196,7 +196,7 @@ def calibration(canvas: Canvas) -> list[Any]:
             rows.append((design, look, np.mean(shares, axis=0)))
     if not rows:
         raise NothingToDrawError(
-            "None of these heads says how sure it is (vmf-azimuth and vmf do)."
+            "None of these heads says how sure it is (vmf-azimuth, vmf and posterior do)."
         )
     surest = [
         (design, look, found) for design, look, _ in rows if (found := _error_by_radius(design))

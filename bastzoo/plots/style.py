@@ -36,6 +36,7 @@ _OF = {
     "mse": ORANGE,
     "mix": GREEN,
     "vmf": PURPLE,
+    "nll": VERMILLION,
     "sp": BLUE,
     "nsp": ORANGE,
     "spectrogram": BLUE,

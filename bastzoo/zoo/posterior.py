@@ -116,7 +116,8 @@ def _rounding(away: Tensor, half: float) -> Tensor:
 def _radii(probability: Float[Tensor, "B A"], azimuth: Float[Tensor, " B"]) -> Float[Tensor, "B 9"]:
     """Half the widths (degrees) of the arcs around `azimuth` that hold each of the levels."""
     step = 360 / probability.shape[-1]
-    reach = torch.arange(181, dtype=probability.dtype, device=probability.device)
+    count = 2 * 180 + 1
+    reach = torch.arange(count, dtype=probability.dtype, device=probability.device) / 2
     away = _distances(azimuth[:, None], _grid(probability))
     # An azimuth of the grid stands for the step around it, and an arc holds a share of that.
     held = ((reach - away[..., None]) / step + 0.5).clamp(0, 1)
@@ -124,7 +125,7 @@ def _radii(probability: Float[Tensor, "B A"], azimuth: Float[Tensor, " B"]) -> F
     mass = (probability[..., None] * held).sum(dim=1)
     levels = torch.tensor(CREDIBLE_LEVELS, dtype=mass.dtype, device=mass.device)
     wanted = (levels * mass[:, -1:]).contiguous()
-    after = (mass[:, None] < wanted[..., None]).sum(dim=-1).clamp(1, 180)
+    after = (mass[:, None] < wanted[..., None]).sum(dim=-1).clamp(1, count - 1)
     low, high = mass.gather(1, after - 1), mass.gather(1, after)
     share = ((wanted - low) / (high - low).clamp_min(1e-12)).clamp(0, 1)
-    return after - 1 + share
+    return (after - 1 + share) / 2

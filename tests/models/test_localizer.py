@@ -74,6 +74,9 @@ def test_silence_has_no_direction_and_no_confidence(localizer: Localizer) -> Non
     silent = one(localizer(np.zeros((2, 100))))
     assert silent.notes == ("nothing was heard: the recording is silent",)
     assert silent.confidence is not None
+    # Whatever the head is called that says how sure it is.
+    other = made(frontend="binaural", head="posterior", loss="NLL")
+    assert one(other(np.zeros((2, 100)))).confidence is not None
 
 
 def test_heads_with_elevation_and_class_answer_both() -> None:
