@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -130,7 +131,10 @@ class TrackPart:
 
 
 def parts_of(records: Iterable[TrackRecord]) -> list[TrackPart]:
-    """The parts of a table: one for each preset, and for each set of test clips."""
+    """The parts of a table: one for each preset, and for each set of test clips.
+
+    Of those on the same clips the one with the best row is first, since all their rows can be compared.
+    """
     parts = []
     for group in grouped(records, _clips):
         models = _ranked(_noted(group.models))
@@ -145,7 +149,12 @@ def parts_of(records: Iterable[TrackRecord]) -> list[TrackPart]:
                 shown=group.shown,
             )
         )
-    return parts
+    clips = list(dict.fromkeys(_clips(part.shown[0]) for part in parts))
+    return sorted(parts, key=lambda part: (clips.index(_clips(part.shown[0])), _best(part)))
+
+
+def _best(part: TrackPart) -> float:
+    return min((row.figure for row in part.models), default=math.inf)
 
 
 def _noted(groups: Sequence[Seeds[TrackRecord]]) -> list[TrackRow]:

@@ -12,6 +12,7 @@ import pytest
 from bastzoo.boards.tracks import render_track, sections
 from bastzoo.conditions import Condition
 from bastzoo.metrics.questions import QUESTIONS
+from bastzoo.presets import load_preset
 from bastzoo.records.store import read_track_records
 from tests.records.made import baseline_record, model_record, on_track
 
@@ -141,6 +142,20 @@ def test_other_clips_and_other_versions_of_a_track_are_parts_of_their_own(
     table = render_track([GOOD, other, BASE])
     assert table.count("## Angular distance") == 2
     assert table.count("| ITD ") == 3  # AD, intervals, front-back; with its own clips only
+
+
+@pytest.mark.parametrize("ads", [(2.0, 9.0), (9.0, 2.0)])
+def test_of_two_presets_on_the_same_clips_the_one_with_the_best_row_is_first(
+    ads: tuple[float, float],
+) -> None:
+    presets = (load_preset("quick"), load_preset("standard"))
+    records = [
+        on_track(model_record(preset=preset), {"on": ad, "between": ad})
+        for preset, ad in zip(presets, ads, strict=True)
+    ]
+    table = render_track([*records, BASE])
+    best = "quick" if ads[0] < ads[1] else "standard"
+    assert table.partition("Preset `")[2].startswith(f"{best}`")
 
 
 def test_published_figures_stand_apart_and_are_marked_as_other_data() -> None:

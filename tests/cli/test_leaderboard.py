@@ -41,6 +41,14 @@ def test_all_tracks_stand_under_the_main_table_in_one_document(folder: Path) -> 
     assert several.stdout == "\n".join(named[:2])
 
 
+def test_a_folder_of_a_tracks_records_alone_gives_its_table(tmp_path: Path) -> None:
+    keep(tmp_path, on_track(model_record(5.0), AD, track="off-grid"))
+    named = bastzoo("leaderboard", str(tmp_path), "--track", "off-grid")
+    assert bastzoo("leaderboard", str(tmp_path)).stdout == named.stdout
+    refused = bastzoo("leaderboard", str(tmp_path), "--sort", "ad")
+    assert "no finished run" in refused.stderr
+
+
 def test_a_track_of_another_plugins_environment_needs_no_plugin(folder: Path) -> None:
     text = bastzoo("leaderboard", str(folder), "--track", "my-room").stdout
     assert text.startswith("# Track my-room\n\nHow good is a design in my-room?\n")

@@ -167,6 +167,7 @@ def _document(
     """
     from bastzoo.boards import runs as main_table
     from bastzoo.boards import tracks as track_tables
+    from bastzoo.boards.columns import ColumnChoice
     from bastzoo.boards.formats import FORMATS
     from bastzoo.cli.terminal.progress import say
     from bastzoo.errors import RecordError
@@ -187,6 +188,9 @@ def _document(
                 texts.append(main_table.render_leaderboard(finished, layout=layout))
             else:
                 sections += main_table.sections(finished, layout)
+        elif layout == ColumnChoice():
+            # A folder with results of tracks alone, as most of leaderboards/records/ are.
+            tracks, everything = ("all",), True
     if tracks:
         on_tracks, more = read_track_records(Path(runs))
         faults = [*faults, *more]
