@@ -1,6 +1,6 @@
 """Training: one loop, short enough to read in one sitting.
 
-Clips are rendered (or read) batch by batch, in an order that depends on the seed alone;
+Clips are rendered (or read) batch by batch, one batch ahead, in an order that depends on the seed alone;
 so the same experiment on the same machine gives the same weights, bit for bit on a CPU, also when it
 was stopped, or killed, in between.
 """
@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd as _Convolution
 
 from bastzoo.data.batches import ClipSet
+from bastzoo.engine.ahead import Ahead
 from bastzoo.engine.checkpoint import (
     Checkpoints,
     Interrupted,
@@ -99,32 +101,33 @@ def train(
     batches = _batches(len(training), batch_size, seed, skip=result.steps)
 
     observer.training_started(recipe.steps)
-    for step in range(result.steps + 1, recipe.steps + 1):
-        wrapped.train()
-        batch = training.take(shares.of(next(batches)))
-        with accelerator.autocast():
-            value = shares.weighted(loss(wrapped(batch.inputs), batch.targets))
-        accelerator.backward(value)
-        accelerator.clip_grad_norm_(wrapped.parameters(), recipe.clip_norm)
-        rate = float(schedule.get_last_lr()[0])
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        value = shares.common(value)
-        progress.losses.append(value)
-        result.steps = step
-        _check_finite(value, step, recipe)
-        observer.step(step, value.item())
+    wanted = (shares.of(indices) for indices in islice(batches, recipe.steps - result.steps))
+    with Ahead(training.take, wanted) as rendered:
+        for step, batch in enumerate(rendered, result.steps + 1):
+            wrapped.train()
+            with accelerator.autocast():
+                value = shares.weighted(loss(wrapped(batch.inputs), batch.targets))
+            accelerator.backward(value)
+            accelerator.clip_grad_norm_(wrapped.parameters(), recipe.clip_norm)
+            rate = float(schedule.get_last_lr()[0])
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+            value = shares.common(value)
+            progress.losses.append(value)
+            result.steps = step
+            _check_finite(value, step, recipe)
+            observer.step(step, value.item())
 
-        if step % recipe.validate_every == 0 or step == recipe.steps:
-            ad = _validation_ad(wrapped, validation, recipe.batch, accelerator)
-            improved = progress.validated(step, ad, rate)
-            observer.validated(step, ad, improved)
-            if not improved and _validations_since(result) >= recipe.patience:
-                result.stopped_early = True
-                break
-        if checkpoints is not None:
-            progress.keep(checkpoints, recipe)
+            if step % recipe.validate_every == 0 or step == recipe.steps:
+                ad = _validation_ad(wrapped, validation, recipe.batch, accelerator)
+                improved = progress.validated(step, ad, rate)
+                observer.validated(step, ad, improved)
+                if not improved and _validations_since(result) >= recipe.patience:
+                    result.stopped_early = True
+                    break
+            if checkpoints is not None:
+                progress.keep(checkpoints, recipe)
     result.seconds = progress.seconds
     observer.training_ended("stopped early" if result.stopped_early else "done")
     model.load_state_dict(progress.best)

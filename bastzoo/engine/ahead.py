@@ -1,0 +1,51 @@
+"""The next batch, made by a thread while the network is busy with this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Generic, TypeVar
+
+Asked = TypeVar("Asked")
+Made = TypeVar("Made")
+
+
+class Ahead(Iterator[Made], Generic[Asked, Made]):
+    """What `make` gives for each item, in their order, with one item made ahead.
+
+    An error of `make` is raised where its item would have come. Leaving the context waits for what is being
+    made and drops it.
+
+    >>> with Ahead(str.upper, ["left", "right"]) as ears:
+    ...     list(ears)
+    ['LEFT', 'RIGHT']
+    """
+
+    def __init__(self, make: Callable[[Asked], Made], items: Iterable[Asked]) -> None:
+        self._make, self._items = make, iter(items)
+        self._pool = ThreadPoolExecutor(1, "bastzoo-ahead")
+        self._next: Future[Made] | None = self._begun()
+
+    def __enter__(self) -> Ahead[Asked, Made]:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def __next__(self) -> Made:
+        if self._next is None:
+            raise StopIteration
+        made = self._next.result()
+        self._next = self._begun()
+        return made
+
+    def _begun(self) -> Future[Made] | None:
+        for item in self._items:
+            return self._pool.submit(self._make, item)
+        return None
