@@ -54,23 +54,29 @@ def section_of_runs(wanted: Collection[tuple[str, str, str, str]]) -> list[str]:
 
 @dataclass(frozen=True)
 class PublishedTrack:
-    """The paper's figures of a track, read off its figures. design: what they are of."""
+    """The figures that papers have of a track. words: of what, and why they are not comparable."""
 
-    design: str
+    words: list[str]
     headers: list[str]
     lines: list[list[str]]
 
-    @property
-    def words(self) -> list[str]:
-        """Where they are from, and why they are not comparable: two lines."""
-        return [
-            f"{self.design}, read off the paper's figures: on the authors' private recordings, one run each,",
-            "so not comparable with the rows above (README of ShengKuangCN/BAST).",
-        ]
+
+def _of_bast(design: str) -> list[str]:
+    return [
+        f"{design}, read off the paper's figures: on the authors' private recordings, one run each,",
+        "so not comparable with the rows above (README of ShengKuangCN/BAST).",
+    ]
+
+
+_WAVELOC = (
+    "WaveLoc, root mean squared error in the room that its training left out: of azimuth, with speech of",
+    "TIMIT, so not comparable with the rows above (Vecchiotti et al., ICASSP 2019; arXiv:1904.01916).",
+)
+_WAVELOC_RMSE = ("1.5°", "3.0°", "1.7°", "3.5°")
 
 
 def published_track(track: str) -> PublishedTrack | None:
-    """The paper's figures of a track; None when there are none."""
+    """The figures that papers have of a track; None when there are none."""
     if track in ("snr", "snr-white"):
         lines = _csv("bast_mamba_snr.csv")
         columns = [name for name in lines[0] if name.startswith("test_")]
@@ -79,7 +85,9 @@ def published_track(track: str) -> PublishedTrack | None:
             [_snr_label(line["train_snr_db"]), *(f"{float(line[c]):.1f}°" for c in columns)]
             for line in lines
         ]
-        return PublishedTrack("BAST-Mamba-SP, Hybrid, Sub.", ["Trained on", *headers], table)
+        return PublishedTrack(
+            _of_bast("BAST-Mamba-SP, Hybrid, Sub."), ["Trained on", *headers], table
+        )
     if track == "duration":
         lines = _csv("bast_mamba_duration.csv")
         headers = list(dict.fromkeys(f"{line['ms']} ms" for line in lines))
@@ -92,7 +100,12 @@ def published_track(track: str) -> PublishedTrack | None:
             )
             designs.setdefault(words, []).append(f"{float(line['ad_deg']):.2f}°")
         table = [[*words, *figures] for words, figures in designs.items()]
-        return PublishedTrack("BAST-Mamba", ["Model", "Loss", "Integ.", *headers], table)
+        return PublishedTrack(_of_bast("BAST-Mamba"), ["Model", "Loss", "Integ.", *headers], table)
+    if track == "left-out-room":
+        rooms = [f"room {room}" for room in "ABCD"]
+        return PublishedTrack(
+            list(_WAVELOC), ["Model", *rooms], [["WaveLoc, RMSE", *_WAVELOC_RMSE]]
+        )
     return None
 
 

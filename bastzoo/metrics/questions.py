@@ -14,6 +14,7 @@ QUESTIONS = {
     "sources": "How many sounds at once does a design find, and where?",
     "unseen-world": "What does a design do in rooms, places and ears that it was not trained in?",
     "measured-rooms": "What does a design do in four real rooms, with ears that it never heard?",
+    "left-out-room": "What does a design do in a real room, when it was trained in three others?",
     "measured-heads": "What does a design do with the ears of five people that it never heard?",
 }
 """What each track asks: the built-in ones, in the order of tables."""

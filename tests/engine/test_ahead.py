@@ -35,7 +35,11 @@ def test_an_error_comes_where_its_item_would() -> None:
 
 
 def test_no_thread_is_left_after_a_stop() -> None:
-    with pytest.raises(KeyboardInterrupt), Ahead(str, range(100)) as items:
-        next(items)
-        raise KeyboardInterrupt
+    def stopped() -> None:
+        with Ahead(str, range(100)) as items:
+            next(items)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
     assert not [t for t in threading.enumerate() if t.name.startswith("bastzoo-ahead")]

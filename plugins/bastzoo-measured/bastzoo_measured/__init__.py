@@ -42,7 +42,7 @@ def bastzoo_datasets() -> list[Component]:
 def bastzoo_environments() -> list[Component]:
     """Surrey's rooms: all four, and each of them as surrey/A to surrey/D and surrey/anechoic.
 
-    And the open air as each CIPIC listener hears it, cipic/003 and so on.
+    Three of them as surrey/BCD and so on. And the open air as each CIPIC listener hears it, cipic/003 and so on.
     """
     return [
         Component(
@@ -58,7 +58,7 @@ def bastzoo_environments() -> list[Component]:
             kind="environment",
             name="surrey/*",
             target="bastzoo_measured.surrey:room",
-            summary="one of Surrey's rooms as measured",
+            summary="one of Surrey's rooms as measured, or three of them (surrey/BCD)",
             citation=_SURREY,
             licence="MIT",
             members="bastzoo_measured.surrey:names",

@@ -44,8 +44,9 @@ def _read(folder: Path, member: str) -> MeasuredRoom:
 
 
 def names() -> tuple[str, ...]:
-    """Names of the rooms."""
-    return (*ROOMS, _ANECHOIC)
+    """Names of the rooms, and of three rooms without the fourth."""
+    others = ("".join(room for room in ROOMS if room != out) for out in ROOMS)
+    return (*ROOMS, _ANECHOIC, *others)
 
 
 def rooms() -> Environment:
@@ -54,8 +55,9 @@ def rooms() -> Environment:
 
 
 def room(*, member: str) -> Environment:
-    """One room. Raises DataError when it is not there."""
-    return Environment(f"surrey/{member}", (_room(member),))
+    """One room, or several named by their letters. Raises DataError when one is not there."""
+    rooms = (member,) if member == _ANECHOIC else tuple(member)
+    return Environment(f"surrey/{member}", tuple(_room(name) for name in rooms))
 
 
 def is_there() -> Availability:

@@ -164,6 +164,10 @@ def test_surrey_s_names_count_clockwise(home: Path) -> None:
     assert (energy[left, 0] > energy[left, 1]).all()
     both = default_registry().get("environment", "surrey").build()
     assert [one.name for one in both.rooms] == [f"surrey/{name}" for name in ROOMS]
+    track = default_registry().get("track", "left-out-room").build()
+    for name, case in zip(track.environments, track.cases, strict=True):
+        three = {one.name for one in default_registry().get("environment", name).build().rooms}
+        assert three == {f"surrey/{room}" for room in ROOMS} - {case.environment}
     suite = type("Mine", (EnvironmentSuite,), {"component": "surrey/B"})()
     suite.test_it_is_the_same_every_time()
     suite.test_clips_can_be_rendered()
