@@ -42,7 +42,7 @@ def bastzoo_datasets() -> list[Component]:
 def bastzoo_environments() -> list[Component]:
     """Surrey's rooms: all four, and each of them as surrey/A to surrey/D and surrey/anechoic.
 
-    Three of them as surrey/BCD and so on. And the open air as each CIPIC listener hears it, cipic/003 and so on.
+    Three of them are surrey/BCD and so on; cipic/003 and so on are the open air as CIPIC's listeners hear it.
     """
     return [
         Component(
