@@ -13,7 +13,6 @@ import torch
 from bastzoo.errors import SetupError
 from bastzoo.models.exporting import export
 from bastzoo.models.exporting.export import OPSET, export_onnx, export_torch
-from bastzoo.models.exporting.quantization import quantize_onnx
 from bastzoo.ops.selective_scan.doubling import selective_scan
 from bastzoo.ops.selective_scan.reference import selective_scan as reference
 from tests.models.made import made
@@ -60,8 +59,7 @@ def test_onnxruntime_agrees_at_any_batch(choices: dict[str, Any], tmp_path: Path
             np.testing.assert_allclose(value, expected[name], atol=1e-4, rtol=1e-4, err_msg=name)
 
 
-def test_torch_runs_its_own_program_and_int8_stays_near(tmp_path: Path) -> None:
-    ort = pytest.importorskip("onnxruntime")
+def test_torch_runs_its_own_program(tmp_path: Path) -> None:
     localizer = made(size=48)
     names = export_torch(localizer, tmp_path / "model.pt2")
     clips = 0.1 * torch.randn(4, 2, 8_000, generator=torch.Generator().manual_seed(1))
@@ -72,17 +70,6 @@ def test_torch_runs_its_own_program_and_int8_stays_near(tmp_path: Path) -> None:
         outputs = localizer.model(clips)
     torch.testing.assert_close(found["vector"], outputs["vector"], atol=1e-5, rtol=0)
     assert json.loads(extra["bastzoo.json"])["outputs"] == list(names)
-    export_onnx(localizer, tmp_path / "model.onnx")
-    cost = quantize_onnx(tmp_path / "model.onnx", tmp_path / "int8.onnx")
-    session = ort.InferenceSession(tmp_path / "int8.onnx")
-    facts = session.get_modelmeta().custom_metadata_map
-    assert facts["bastzoo.model"] == localizer.record.name
-    assert cost is not None
-    assert json.loads(facts["bastzoo.int8"]) == cost.model_dump()
-    assert 0 < abs(cost.ad_int8 - cost.ad_float32) < 20
-    vector = dict(zip(names, session.run(None, {"clips": clips.numpy()}), strict=True))["vector"]
-    turned = np.degrees(np.angle((vector @ [1, 1j]) / (outputs["vector"].numpy() @ [1, 1j])))
-    assert 0 < np.abs(turned).max() < 20
 
 
 def test_a_missing_package_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -118,7 +118,9 @@ def test_all_fit_the_grid_of_a_spectrogram() -> None:
     assert shapes <= {shape[1:] for shape in SHAPES}
 
 
-@pytest.mark.parametrize("name", ["ipd", "gcc", "btff"])
+@pytest.mark.parametrize(
+    "name", ["gcc", *(pytest.param(name, marks=pytest.mark.soak) for name in ("ipd", "btff"))]
+)
 def test_onnxruntime_hears_the_same(name: str, tmp_path) -> None:
     """Once failed: complex numbers, which ONNX does not have."""
     ort = pytest.importorskip("onnxruntime")
