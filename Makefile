@@ -7,7 +7,7 @@ PLUGINS := $(wildcard plugins/*)
 # Without compiled files, each of the hundreds of processes of a suite compiles bastzoo again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install bench test soak lint perf perf-all perf-check docs notebooks dist test-lowest site browser clean
+.PHONY: install bench test coverage soak lint perf perf-all perf-check docs notebooks dist test-lowest site browser clean
 
 install: $(INSTALLED)
 
@@ -26,6 +26,11 @@ bench: $(INSTALLED)
 # xdist's own, files of many tests first, leaves those of few long ones to a last worker.
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -p no:benchmark
+
+# The suite, and which lines of bastzoo/ it runs, also in processes of its own; a third slower.
+coverage: $(INSTALLED)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -p no:benchmark --cov --cov-report=
+	$(BIN)/python -m coverage report --skip-covered --sort=cover
 
 # What takes longer than a minute: 200 kills, 50 of a parent, 20 of one of two processes, a Ray cluster that loses a node, ONNX, damaged records.
 soak: $(INSTALLED)
