@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -133,7 +134,8 @@ class TrackPart:
 def parts_of(records: Iterable[TrackRecord]) -> list[TrackPart]:
     """The parts of a table: one for each preset, and for each set of test clips.
 
-    Of those on the same clips the one with the best row is first, since all their rows can be compared.
+    Clips that most models were tested on come first; of the parts on the same clips the one with the best
+    row, since all their rows can be compared.
     """
     parts = []
     for group in grouped(records, _clips):
@@ -149,8 +151,13 @@ def parts_of(records: Iterable[TrackRecord]) -> list[TrackPart]:
                 shown=group.shown,
             )
         )
-    clips = list(dict.fromkeys(_clips(part.shown[0]) for part in parts))
-    return sorted(parts, key=lambda part: (clips.index(_clips(part.shown[0])), _best(part)))
+    tested = Counter(_clips(part.shown[0]) for part in parts for _ in part.models)
+
+    def place(part: TrackPart) -> tuple[int, tuple[str, ...], float]:
+        clips = _clips(part.shown[0])
+        return -tested[clips], clips, _best(part)
+
+    return sorted(parts, key=place)
 
 
 def _best(part: TrackPart) -> float:

@@ -25,7 +25,7 @@ def package(
 
     The folder can be copied anywhere: bastzoo predict FOLDER recording.wav
 
-    Example: bastzoo package conv-CONCAT-VMF-SP my-ears --half
+    Example: bastzoo package conv-CONCAT-NLL-SP my-ears --half
     """
     from bastzoo.models.loading import load_localizer
     from bastzoo.models.sharing.package import write_package
