@@ -52,9 +52,13 @@ def tiny_preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # Files that take longest, by processor time: begun last, one of them is worked on while other workers idle.
 LONGEST = (
-    *("tests/cli/test_harness.py", "tests/cli/test_tune.py", "tests/models/test_export.py"),
-    *("tests/cli/test_data.py", "tests/cli/test_runs.py", "tests/cli/test_tracks.py"),
-    *("tests/ops/selective_scan/test_operator.py", "tests/cli/test_run_store.py"),
+    *("tests/cli/test_harness.py", "tests/cli/test_models.py", "tests/models/test_export.py"),
+    *("tests/cli/test_multitask.py", "plugins/bastzoo-interaural/tests/test_interaural.py"),
+    *("tests/ops/selective_scan/test_triton.py", "tests/cli/test_new_plugin.py"),
+    *("tests/cli/test_runs.py", "plugins/bastzoo-timm/tests/test_timm.py"),
+    *("tests/cli/test_tune.py", "tests/engine/test_checkpoint.py", "tests/cli/test_data.py"),
+    *("tests/data/recorded/test_conversion.py", "tests/test_notebooks.py"),
+    *("tests/data/recorded/test_cache.py", "tests/cli/test_tracks.py"),
 )
 
 
