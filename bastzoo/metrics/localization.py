@@ -160,17 +160,21 @@ def azimuth_curve(predicted: Directions, target: Directions) -> list[AzimuthPoin
     azimuth = np.round(azimuth_of(target), 3)
     azimuth = np.where(azimuth == -180, 180, azimuth) + 0.0  # + 0.0: no -0.0 in the records
     error = np.radians(azimuth_of(unit(predicted)) - azimuth)
+    known = np.flatnonzero(np.isfinite(azimuth))
+    values, first, counts = np.unique(azimuth[known], return_inverse=True, return_counts=True)
+    # The clips of each azimuth next to each other, in their order.
+    ordered = known[np.argsort(first, kind="stable")]
     points: list[AzimuthPoint] = []
-    for value in np.unique(azimuth[np.isfinite(azimuth)]):
-        here = azimuth == value
-        bias, spread = _circular_mean_and_std(error[here & np.isfinite(error)])
+    for value, here in zip(values, np.split(ordered, np.cumsum(counts))[:-1], strict=True):
+        errors = error[here]
+        bias, spread = _circular_mean_and_std(errors[np.isfinite(errors)])
         points.append(
             AzimuthPoint(
                 azimuth=float(value),
                 ad_mean=float(np.mean(ad[here])),
                 bias=bias,
                 circular_std=spread,
-                count=int(np.sum(here)),
+                count=len(here),
             )
         )
     return points
