@@ -4,6 +4,14 @@
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 const one = (selector) => document.querySelector(selector);
 
+// Of a long table the rows that a screen shows are laid out at once, the others some a frame: no click waits.
+const AT_ONCE = 60;
+function revealed(table) {
+  const later = all("tr.later", table);
+  later.slice(0, AT_ONCE).forEach((row) => row.classList.remove("later"));
+  if (later.length > AT_ONCE) requestAnimationFrame(() => revealed(table));
+}
+
 // Sorting: a header's button sorts each group of rows by its column; rows without a value come last.
 function sort(header) {
   const table = header.closest("table");
@@ -23,10 +31,16 @@ function sort(header) {
       const order = isText ? by.compare(a.value, b.value) : a.value - b.value;
       return down ? -order : order;
     });
+    rows.forEach(({ row }, place) => row.classList.toggle("later", place >= AT_ONCE));
+    // Rows are moved in a body that is on no page: there nothing has a place that each move would change.
+    const next = body.nextSibling;
+    body.remove();
     body.append(...rows.map(({ row }) => row));
+    table.insertBefore(body, next);
   }
   all("th[aria-sort]", table).forEach((other) => other.removeAttribute("aria-sort"));
   header.setAttribute("aria-sort", down ? "descending" : "ascending");
+  requestAnimationFrame(() => requestAnimationFrame(() => revealed(table)));
 }
 all(".sortable thead button").forEach((button) => button.addEventListener("click", () => sort(button.closest("th"))));
 
