@@ -44,14 +44,14 @@ def components(kind: str, pattern: str = "*") -> list[Component]:
 
 
 def load(
-    model: str | Path = "default", *, out: str | Path = "runs", device: str = "cpu"
+    model: str | Path = "default", *, runs: str | Path = "runs", device: str = "cpu"
 ) -> Localizer:
     """A model with weights, ready to be asked: `bz.load("default")("recording.wav").azimuth`.
 
     model: a name (`list_models(pretrained=True)`); the folder of a package (`bastzoo package`), or its
         `model.safetensors`; a run, by folder, key, or the beginning of either; a checkpoint of BAST (.pkl);
         `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION` of Hugging Face's hub.
-    out: the folder that runs are looked for in. device: `cpu`, `cuda` or `mps`.
+    runs: the folder that runs are looked for in. device: `cpu`, `cuda` or `mps`.
 
     Nothing in a file is executed. Raises a BastzooError, in a sentence, for what cannot be loaded.
 
@@ -62,7 +62,7 @@ def load(
     from bastzoo.models.loading import load_localizer
     from bastzoo.plugins import default_registry
 
-    return load_localizer(model, registry=default_registry(), out=out, device=device)
+    return load_localizer(model, registry=default_registry(), out=runs, device=device)
 
 
 def create_model(
@@ -169,7 +169,7 @@ def bench(
     preset: str = "quick",
     recipe: Mapping[str, float] | None = None,
     source: DataSource | None = None,
-    out: str | Path = "runs",
+    runs: str | Path = "runs",
     rerun: Literal["missing", "failed", "stale", "all"] = "missing",
     on_failure: Literal["raise", "record"] = "raise",
     jobs: int = 1,
@@ -184,7 +184,7 @@ def bench(
     preset: sizes and recipe: `quick`, `standard`, `paper`, or a TOML file. recipe: what to train with
         in the place of the preset's own: `{"steps": 500, "batch": 32, "learning_rate": 1e-3}`.
     source: where clips come from (`bastzoo.conditions.DataSource`); None: rendered on demand.
-    out: the folder of runs, which other processes may work in too. What is finished there is not done
+    runs: the folder of runs, which other processes may work in too. What is finished there is not done
         again, and what was stopped goes on; its leaderboards are written.
     rerun: what to run beside rows without a record. jobs: runs at a time, each in a process.
     on_failure: `"raise"` ends at the first run that fails; `"record"` goes on, and its record says why.
@@ -223,14 +223,14 @@ def bench(
     )
     results = run_grid(
         grid,
-        Settings(out=str(out), device=device, precision=precision, source=heard),
+        Settings(out=str(runs), device=device, precision=precision, source=heard),
         registry=registry,
         executor=registry.get("executor", "local").build(jobs=jobs),
         rerun=rerun,
         on_failure=on_failure,
         say=lambda sentence: warnings.warn(sentence, stacklevel=3),
     )
-    return load_runs(out).of_keys({record.key for record in results.records})
+    return load_runs(runs).of_keys({record.key for record in results.records})
 
 
 def evaluate(
@@ -240,12 +240,12 @@ def evaluate(
     env: Names = (),
     listener: Names = (),
     sounds: str | None = None,
-    out: str | Path = "runs",
+    runs: str | Path = "runs",
     device: str = "auto",
 ) -> Runs:
     """Test a run, or a model by name, on tracks and in environments, as `bastzoo evaluate` does.
 
-    run: of `bench` or `load_runs`, a folder or key or the beginning of either in `out`, or what `load`
+    run: of `bench` or `load_runs`, a folder or key or the beginning of either in `runs`, or what `load`
         takes: that becomes a run there first. track, env: what to test on; none: the run's own.
     listener: who listens in the place of the run's own (a SOFA file, `default`, `kemar`, `virtual/N`, one of
         a data set). sounds: a folder of recordings in the place of the run's own.
@@ -263,7 +263,7 @@ def evaluate(
     from bastzoo.plugins import default_registry
     from bastzoo.records.store import RECORD_FILE, RunStore, read_record
 
-    registry, store = default_registry(), RunStore(out)
+    registry, store = default_registry(), RunStore(runs)
     path = run_folder(run if isinstance(run, str) else run.key, store, registry)
     record = read_record(path / RECORD_FILE)
     tested, store = record.tested, RunStore(path.parent)

@@ -39,16 +39,16 @@ def score(
     name: str,
     preset: str = "quick",
     env: str = "RI",
-    out: str | Path = "runs",
+    runs: str | Path = "runs",
     batch: int = 64,
 ) -> Runs:
     """Test a finished localizer of your own on a track, and put it beside what bastzoo trains.
 
     method: any function of clips (`ask` says what it is given and returns), or a torch module that is one.
     name: what tables call it. preset: whose test sounds. env: where the cases are heard that name no
-    environment. out: the folder of runs.
+    environment. runs: the folder of runs.
 
-    Gives its run with the results; `bz.load_runs(out).leaderboard(track)` has it in the table, marked.
+    Gives its run with the results; `bz.load_runs(runs).leaderboard(track)` has it in the table, marked.
     Raises a BastzooError for an unknown track and for answers that are none.
 
     >>> import bastzoo as bz
@@ -62,11 +62,11 @@ def score(
     from bastzoo.records.store import RunStore
 
     started = time.perf_counter()
-    found, store = asked(track, preset=preset, environment=env), RunStore(out)
+    found, store = asked(track, preset=preset, environment=env), RunStore(runs)
     store.prepare()
     given = ask(method, found.questions, batch=batch)
     run, _, _ = keep(given, found, store, name=name, started=started)
-    return Runs.of(out, question=question_of).of_keys({run.key})
+    return Runs.of(runs, question=question_of).of_keys({run.key})
 
 
 def ask(

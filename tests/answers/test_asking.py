@@ -51,7 +51,7 @@ def test_a_network_of_ones_own_scores_as_the_run_it_is(
         return model.head.decode(model(clips))["direction"]
 
     out = tmp_path / "runs"
-    scored = bz.score(method, track="RI", name="Mine", preset=str(tiny_preset), out=out)
+    scored = bz.score(method, track="RI", name="Mine", preset=str(tiny_preset), runs=out)
     (own,) = [run for run in bz.load_runs(runs) if run.experiment]
     assert own.evaluation is not None
     assert scored[0].evaluation is not None

@@ -86,7 +86,7 @@ def test_a_run_is_exported_for_other_runtimes(runs: Path, tmp_path: Path) -> Non
     clips = 0.1 * np.random.default_rng(0).normal(size=(9, 2, 8_000)).astype(np.float32)
     (direction,) = session.run(["direction"], {"clips": clips})
     assert direction.shape == (9, 3)
-    model = bz.load("vanilla-SUB", out=runs / "runs").model
+    model = bz.load("vanilla-SUB", runs=runs / "runs").model
     with torch.no_grad():
         exact = model.head.decode(model(torch.from_numpy(clips)))["direction"].numpy()
     turned = np.degrees(np.arccos(np.clip((direction * exact).sum(-1), -1, 1)))

@@ -26,7 +26,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(out: Path, tiny_preset: Path) -> bz.Runs:
-    return bz.bench(**ROW, sharing="SP", preset=str(tiny_preset), out=out)
+    return bz.bench(**ROW, sharing="SP", preset=str(tiny_preset), runs=out)
 
 
 def test_a_row_has_the_same_figures_to_the_last_bit_as_through_the_command(
@@ -63,18 +63,18 @@ def test_what_is_done_is_not_done_again_and_other_runs_of_the_folder_are_left_ou
     runs: bz.Runs, out: Path, tiny_preset: Path
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in out.glob("*/record.json")}
-    again = bz.bench(**ROW, sharing="SP", preset=str(tiny_preset), out=out)
+    again = bz.bench(**ROW, sharing="SP", preset=str(tiny_preset), runs=out)
     assert [record.key for record in again] == [record.key for record in runs]
     assert before == {path: path.stat().st_mtime_ns for path in out.glob("*/record.json")}
 
 
 def test_a_run_is_tested_on_a_track_and_with_other_ears(runs: bz.Runs, out: Path) -> None:
     model = next(record for record in runs if record.experiment)
-    found = bz.evaluate(model, track="off-grid", out=out)
+    found = bz.evaluate(model, track="off-grid", runs=out)
     cases = found.frame().set_index(["track", "case"])["ad_mean"]
     assert cases["off-grid", "on the grid"] == cases["", "RI01"]
     assert "What does a design answer between the azimuths" in found.leaderboard("off-grid")
-    other = bz.evaluate(model.name, listener="virtual/3", out=out)
+    other = bz.evaluate(model.name, listener="virtual/3", runs=out)
     assert "RI01 with virtual/3" in other.tracks
 
 
