@@ -68,10 +68,10 @@ def _of_bast(design: str) -> list[str]:
     ]
 
 
-_WAVELOC = (
+_WAVELOC = [
     "WaveLoc, root mean squared error in the room that its training left out: of azimuth, with speech of",
     "TIMIT, so not comparable with the rows above (Vecchiotti et al., ICASSP 2019; arXiv:1904.01916).",
-)
+]
 _WAVELOC_RMSE = ("1.5°", "3.0°", "1.7°", "3.5°")
 
 
@@ -103,9 +103,7 @@ def published_track(track: str) -> PublishedTrack | None:
         return PublishedTrack(_of_bast("BAST-Mamba"), ["Model", "Loss", "Integ.", *headers], table)
     if track == "left-out-room":
         rooms = [f"room {room}" for room in "ABCD"]
-        return PublishedTrack(
-            list(_WAVELOC), ["Model", *rooms], [["WaveLoc, RMSE", *_WAVELOC_RMSE]]
-        )
+        return PublishedTrack(_WAVELOC, ["Model", *rooms], [["WaveLoc, RMSE", *_WAVELOC_RMSE]])
     return None
 
 

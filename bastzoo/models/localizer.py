@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -263,13 +264,11 @@ class Localizer:
         if heard.any():
             decoded = self._decoded(clips[heard])
             direction[heard] = decoded["direction"].double().cpu().numpy()
-        # What the head answers, asked of it also where all was silent.
-        answers = decoded or self._decoded(clips[:1])
-        if "radii" in answers:
+        if "radii" in self._answered:
             confidence = np.full(len(clips), np.nan)
             if heard.any():
                 confidence[heard] = confidence_of(decoded["radii"].double().cpu().numpy())
-        if "class" in answers:
+        if "class" in self._answered:
             names = np.array(self.record.classes)
             classes = np.full(len(clips), "", dtype=object)
             if heard.any():
@@ -283,6 +282,11 @@ class Localizer:
             classes,
             has_elevation=self.record.has_elevation,
         )
+
+    @cached_property
+    def _answered(self) -> frozenset[str]:
+        """What the head answers, asked of it once: a silent window has no answer that would tell."""
+        return frozenset(self._decoded(np.zeros((1, 2, self.record.clip_samples), np.float32)))
 
     def _decoded(self, clips: np.ndarray) -> dict[str, Tensor]:
         head: Any = self.model.head

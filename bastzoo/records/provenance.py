@@ -23,6 +23,7 @@ from bastzoo.ops.selective_scan.choice import expected_for
 from bastzoo.records.record import Provenance
 from bastzoo.registry import Component
 
+_FOLDER_OPTIONS = ("--runs", "--out")
 _PACKAGES = ("torch", "timm", "numpy", "numba", "accelerate", "mamba-ssm")
 
 
@@ -50,11 +51,20 @@ def provenance(
 
 
 def command_line() -> str:
-    """The command that started this process, without the path of the program; "a notebook" for a kernel's."""
+    """The command that started this process; "a notebook" for a kernel's.
+
+    Without the path of the program and the folder of the runs: they say where, and not what was made.
+    """
     program = Path(sys.argv[0]).name
     if program.startswith(("ipykernel_launcher", "colab_kernel_launcher")):
         return "a notebook"  # whose own command names a file that is gone when it is closed
-    return shlex.join(["bastzoo" if program == "__main__.py" else program, *sys.argv[1:]])
+    words, given = ["bastzoo" if program == "__main__.py" else program], iter(sys.argv[1:])
+    for word in given:
+        if word in _FOLDER_OPTIONS:
+            next(given, None)
+        elif not word.startswith(tuple(f"{option}=" for option in _FOLDER_OPTIONS)):
+            words.append(word)
+    return shlex.join(words)
 
 
 @lru_cache(maxsize=1)

@@ -168,22 +168,29 @@ def bastzoo_losses() -> list[Component]:
     ] + [
         Component(
             kind="loss",
-            name="VMF",
-            target="bastzoo.zoo.vmf.loss:NegativeLogLikelihood",
-            summary="negative log likelihood of the true direction (von Mises-Fisher)",
-            citation=_DIRECTIONAL,
+            name=name,
+            target=f"bastzoo.zoo.{target}",
+            summary=f"negative log likelihood of the true {of}",
+            citation=citation,
             licence=_LICENCE,
-            needs=("vector", "concentration"),
-        ),
-        Component(
-            kind="loss",
-            name="NLL",
-            target="bastzoo.zoo.posterior:AzimuthLikelihood",
-            summary="negative log likelihood of the true azimuth, blurred over its neighbours",
-            citation=_BLURRED,
-            licence=_LICENCE,
-            needs=("azimuth_logits",),
-        ),
+            needs=needs,
+        )
+        for name, target, of, citation, needs in (
+            (
+                "VMF",
+                "vmf.loss:NegativeLogLikelihood",
+                "direction (von Mises-Fisher)",
+                _DIRECTIONAL,
+                ("vector", "concentration"),
+            ),
+            (
+                "NLL",
+                "posterior:AzimuthLikelihood",
+                "azimuth, blurred over its neighbours",
+                _BLURRED,
+                ("azimuth_logits",),
+            ),
+        )
     ]
 
 
