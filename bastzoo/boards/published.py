@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from importlib import resources
 
 from bastzoo.boards.tables import INTEGRATIONS, LOSSES, PAPER_COLUMNS, markdown
@@ -54,11 +54,17 @@ def section_of_runs(wanted: Collection[tuple[str, str, str, str]]) -> list[str]:
 
 @dataclass(frozen=True)
 class PublishedTrack:
-    """The figures that papers have of a track. words: of what, and why they are not comparable."""
+    """The figures that papers have of a track.
+
+    words: of what, and why they are not comparable. backbone: the name of ours that theirs corresponds to.
+    design: what is the same in all lines, by header.
+    """
 
     words: list[str]
     headers: list[str]
     lines: list[list[str]]
+    backbone: str = "mamba"
+    design: Mapping[str, str] = field(default_factory=dict)
 
 
 def _of_bast(design: str) -> list[str]:
@@ -85,9 +91,9 @@ def published_track(track: str) -> PublishedTrack | None:
             [_snr_label(line["train_snr_db"]), *(f"{float(line[c]):.1f}°" for c in columns)]
             for line in lines
         ]
-        return PublishedTrack(
-            _of_bast("BAST-Mamba-SP, Hybrid, Sub."), ["Trained on", *headers], table
-        )
+        design = {"Model": "BAST-Mamba-SP", "Loss": "Hybrid", "Integ.": "Sub."}
+        said = _of_bast(", ".join(design.values()))
+        return PublishedTrack(said, ["Trained on", *headers], table, design=design)
     if track == "duration":
         lines = _csv("bast_mamba_duration.csv")
         headers = list(dict.fromkeys(f"{line['ms']} ms" for line in lines))
@@ -103,7 +109,8 @@ def published_track(track: str) -> PublishedTrack | None:
         return PublishedTrack(_of_bast("BAST-Mamba"), ["Model", "Loss", "Integ.", *headers], table)
     if track == "left-out-room":
         rooms = [f"room {room}" for room in "ABCD"]
-        return PublishedTrack(_WAVELOC, ["Model", *rooms], [["WaveLoc, RMSE", *_WAVELOC_RMSE]])
+        waveloc = ["WaveLoc, RMSE", *_WAVELOC_RMSE]
+        return PublishedTrack(_WAVELOC, ["Model", *rooms], [waveloc], backbone="waveloc")
     return None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bastzoo.boards.published import published_track
+from bastzoo.boards.published import PublishedTrack, published_track
 from bastzoo.boards.tables import commands, degrees, percent, unmarked
 from bastzoo.boards.track_rows import TrackPart, TrackRow, parts_of, ranks_of
 from bastzoo.boards.tracks import introduction
@@ -89,8 +89,7 @@ def _board(part: TrackPart, title: str, name: str, folder: str) -> Board:
     published = published_track(part.shown[0].track)
     if published is not None:
         lines = [
-            _published(part.shown[0].track, published.headers, line, heads)
-            for line in published.lines
+            _published(part.shown[0].track, published, line, heads) for line in published.lines
         ]
         words = " ".join(published.words)
         groups.append(Group("Published, on other data", words, lines))
@@ -169,13 +168,11 @@ def _figure(value: float | None, unit: str) -> Cell:
 
 
 def _published(
-    track: str, headers: Sequence[str], line: Sequence[str], heads: Sequence[ColumnHead]
+    track: str, published: PublishedTrack, line: Sequence[str], heads: Sequence[ColumnHead]
 ) -> SiteRow:
     """A line of the paper under the board's own columns, where they have the same name."""
-    by_header = dict(zip(headers, line, strict=True))
-    by_header.setdefault("Model", "BAST-Mamba-SP")
-    by_header.setdefault("Loss", "Hybrid")
-    by_header.setdefault("Integ.", "Sub.")
+    by_header = {**published.design, **dict(zip(published.headers, line, strict=True))}
+    _, dash, sharing = by_header["Model"].rpartition("-")
     cells = []
     for head in heads:
         text = by_header.get(head.header, GAP)
@@ -187,8 +184,8 @@ def _published(
         name=by_header["Model"],
         cells=cells,
         facets={
-            "backbone": "mamba",
+            "backbone": published.backbone,
             "track": track,
-            "sharing": by_header["Model"].rpartition("-")[2],
+            **({"sharing": sharing} if dash else {}),
         },
     )

@@ -127,6 +127,25 @@ def test_published_rows_stand_apart_and_filter_like_the_others(folder: Path) -> 
     assert not any(row.id for row in group.rows)
 
 
+@pytest.mark.parametrize(
+    ("track", "cases", "told"),
+    [
+        ("snr", {"0 dB": 9.0, "clean": 5.0}, ("BAST-Mamba-SP", "Hybrid", "Sub.", "mamba", "SP")),
+        ("left-out-room", {"room A": 1.0}, ("WaveLoc, RMSE", "-", "-", "waveloc", None)),
+    ],
+)
+def test_a_published_row_of_a_track_says_what_its_paper_says(
+    tmp_path: Path, track: str, cases: dict[str, float], told: tuple[str | None, ...]
+) -> None:
+    """Once failed: WaveLoc stood there with the loss and the integration of BAST-Mamba."""
+    folder = keep(tmp_path / "runs", on_track(model_record(), cases, track=track))
+    (board, *_), _ = boards_of([folder])
+    row = next(row for group in board.groups for row in group.rows if row.kind == "published")
+    shown = dict(zip([head.header for head in board.columns], row.cells, strict=True))
+    found = (row.name, shown["Loss"].text, shown["Integ."].text)
+    assert (*found, row.facets["backbone"], row.facets.get("sharing")) == told
+
+
 def test_the_comparison_says_what_bastzoo_compare_says(folder: Path, site: Path) -> None:
     page = (site / "compare.html").read_text()
     data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.S)[1])  # type: ignore[index]
