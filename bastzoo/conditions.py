@@ -5,7 +5,7 @@ All are data, without torch, so that an experiment can be planned and a mistake 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from bastzoo.errors import CombinationError
+from bastzoo.errors import CombinationError, unknown_name
 
 Noise = Literal["speech", "white"]
 Directions = Literal["grid", "between", "sphere"]
@@ -52,6 +52,7 @@ _LATER = (
     "running",
     "snr_span",
     "mirrored",
+    "open_air",
 )
 """Fields that conditions did not have from the beginning."""
 
@@ -73,6 +74,7 @@ class Condition(BaseModel):
     running: share of clips that are cut out of running sound instead of beginning out of silence.
     snr_span: white noise, independent at the ears, at a ratio drawn evenly from this span, dB.
     mirrored: whether half of the training clips have their ears exchanged, and left for right.
+    open_air: whether the scenes have no walls: the same listeners and places, and nothing is reflected.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -95,6 +97,7 @@ class Condition(BaseModel):
     running: float = Field(default=0.0, ge=0, le=1)
     snr_span: tuple[float, float] | None = None
     mirrored: bool = False
+    open_air: bool = False
 
     @model_serializer(mode="wrap")
     def _plain(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
@@ -145,8 +148,8 @@ class Condition(BaseModel):
     def __str__(self) -> str:
         """The condition in a few words; empty for the usual one, and for that of the environment `wild`."""
         words: list[str] = []
-        if self == WILD:
-            return ""
+        if (left_out := _left_out(self)) is not None:
+            return f"without {', '.join(left_out)}" if left_out else ""
         if self.listeners != (0,):
             words.append(
                 f"listener{'s' if len(self.listeners) > 1 else ''} {_span(self.listeners)}"
@@ -165,6 +168,8 @@ class Condition(BaseModel):
             words.append("running sound" if self.running == 1 else "running and beginning sound")
         if self.snr_span is not None:
             words.append("{:g} to {:g} dB noise".format(*self.snr_span))
+        if self.open_air:
+            words.append("in the open air")
         if self.sources != (1,):
             several = max(self.sources) > 1
             words.append(f"{_span(self.sources)} source{'s' if several else ''}")
@@ -182,6 +187,67 @@ WILD = Condition(
     mirrored=True,
 )
 """What the environment `wild` is heard under, unless something else is asked for."""
+
+INGREDIENTS: Mapping[str, str] = {
+    "rooms": "walls around listener and sources",
+    "family": "virtual listeners that are KEMAR stretched along frequency",
+    "individuals": "virtual listeners that differ as people do",
+    "colours": "of the sources, and of each ear",
+    "levels": "of the clips, and of each ear",
+    "noise": "white, independent at the ears",
+    "running": "clips cut out of running sound",
+    "mirrored": "ears exchanged, and left for right",
+}
+"""What the environment `wild` is made of, each of which a training can do without."""
+
+_WITHOUT: Mapping[str, Mapping[str, Any]] = {
+    "rooms": {"open_air": True},
+    "family": {"listeners": (0, *INDIVIDUALS_FOR_TRAINING)},
+    "individuals": {"listeners": (0, *FAMILY_FOR_TRAINING)},
+    "colours": {"colour_db": 0.0, "ear_colour_db": 0.0},
+    "levels": {"level_db": 0.0, "mismatch_db": 0.0},
+    "noise": {"snr_span": None},
+    "running": {"running": 0.0},
+    "mirrored": {"mirrored": False},
+}
+
+
+def wild_without(ingredients: Sequence[str]) -> Condition:
+    """The condition of `wild` without some of `INGREDIENTS`.
+
+    Raises CombinationError for another name, and where what is left is no condition but the usual one.
+
+    >>> str(wild_without(["noise", "colours"]))
+    'without colours, noise'
+    """
+    changed: dict[str, Any] = {}
+    heard = set(WILD.listeners)
+    for name in ingredients:
+        if name not in INGREDIENTS:
+            raise CombinationError(unknown_name("ingredient of wild", name, [*INGREDIENTS]))
+        changed |= _WITHOUT[name]
+        heard &= set(_WITHOUT[name].get("listeners", heard))
+    condition = WILD.model_copy(update=changed | {"listeners": tuple(sorted(heard))})
+    if condition == USUAL:
+        raise CombinationError(
+            "Without all of these, rooms alone are left, which nothing can ask of wild; keep one of "
+            f"{', '.join(ingredients)}."
+        )
+    return condition
+
+
+def _left_out(condition: Condition) -> list[str] | None:
+    """The few ingredients that a condition lacks which is else that of `wild`; None for any other."""
+    lacking = [name for name in INGREDIENTS if _lacks(condition, name)]
+    few = len(lacking) <= len(INGREDIENTS) // 2
+    return lacking if few and wild_without(lacking) == condition else None
+
+
+def _lacks(condition: Condition, ingredient: str) -> bool:
+    lacking = _WITHOUT[ingredient]
+    if "listeners" in lacking:
+        return set(condition.listeners) <= set(lacking["listeners"])
+    return all(getattr(condition, name) == value for name, value in lacking.items())
 
 
 USUAL = Condition()

@@ -16,6 +16,7 @@ _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             *("preset", "epochs", "steps", "batch", "learning_rate", "trials", "write"),
             *("cls_weight", "elev_weight", "task_weights"),
             *("train_snr", "train_noise", "train_listeners", "train_heads", "train_sources"),
+            "left_out",
         ),
     ),
     (

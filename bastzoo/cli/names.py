@@ -14,7 +14,8 @@ Pairs = Iterable[tuple[str, str]]
 class Named(click.ParamType):
     """Any text; a shell completes it with the names of a kind.
 
-    kind: of component, or `preset`, `track`, `run` or `model or run` (models with weights, and runs).
+    kind: of component, or `ingredient`, `preset`, `track`, `run` or `model or run` (models with weights,
+        and runs).
     """
 
     def __init__(self, kind: str) -> None:
@@ -71,8 +72,15 @@ def _sharings(ctx: click.Context) -> Pairs:
     return [("SP", "one encoder for both ears"), ("NSP", "one each")]
 
 
+def _ingredients(ctx: click.Context) -> Pairs:
+    from bastzoo.conditions import INGREDIENTS
+
+    return [*INGREDIENTS.items(), ("each", "with all, and then without one after the other")]
+
+
 _OTHERS: dict[str, Callable[[click.Context], Pairs]] = {
     "sharing": _sharings,
+    "ingredient": _ingredients,
     "preset": _presets,
     "track": _tracks,
     "run": _runs,

@@ -310,7 +310,7 @@ def dry_run_option(command: Command) -> Command:
 
 
 def training_options(command: Command) -> Command:
-    """`--train-snr`, `-noise`, `-listeners` and `-sources`, as one argument `conditions`."""
+    """`--train-snr`, `-noise`, `-listeners`, `-sources` and `--without`, as one argument `conditions`."""
 
     @functools.wraps(command)
     def collected(
@@ -320,20 +320,33 @@ def training_options(command: Command) -> Command:
         train_listeners: str,
         train_heads: str | None,
         train_sources: str,
+        left_out: tuple[str, ...],
         **rest: Any,
     ) -> Any:
         from bastzoo.harness.tracks import training_conditions
 
         if train_heads is not None:
             train_listeners = train_heads
-        asked = bool(train_snr) or train_listeners != "own" or train_sources != "1"
+        asked = bool(train_snr or left_out) or train_listeners != "own" or train_sources != "1"
         conditions: list[Condition] = []
         if asked:
             noise: Any = train_noise
-            conditions = training_conditions(train_snr, noise, train_listeners, train_sources)
+            conditions = training_conditions(
+                train_snr, noise, train_listeners, train_sources, left_out
+            )
         return command(*args, conditions=conditions, **rest)
 
     for option in (
+        click.option(
+            "--without",
+            "left_out",
+            type=Named("ingredient"),
+            multiple=True,
+            metavar="INGREDIENT",
+            help="Train under --env wild without one of its ingredients: rooms, family, individuals, "
+            "colours, levels, noise, running, mirrored; repeatable. `each`, of bench: with all, and then "
+            "without one after the other.",
+        ),
         click.option(
             "--train-sources",
             default="1",

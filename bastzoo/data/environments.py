@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bastzoo.acoustics.rooms.measured import MeasuredRoom
 from bastzoo.acoustics.rooms.shoebox import ANECHOIC, LECTURE_HALL, Room
-from bastzoo.conditions import WILD, Condition
+from bastzoo.conditions import USUAL, WILD, Condition
 from bastzoo.errors import DataError
 
 _OWN = ("direction", "class", "directions", "classes", "present", "elevation")
@@ -57,6 +57,24 @@ class Environment:
                     f"{', '.join(values) or 'no room'}; give one number for each of its rooms "
                     f"({', '.join(names) or 'none'}), under a name other than {', '.join(_OWN)}."
                 )
+
+
+_NOT_IN_SCENES = ("snr_db", "duration_ms", "directions", "sources")
+
+
+def check_heard(environment: Environment, condition: Condition) -> None:
+    """Raise DataError where an environment cannot be heard under a condition."""
+    if environment.scenes is None:
+        if condition.names_scenes:
+            raise DataError(
+                f"The environment {environment.name} has no scenes, and what is asked for ({condition}) is "
+                "theirs. Use --env wild."
+            )
+    elif any(getattr(condition, name) != getattr(USUAL, name) for name in _NOT_IN_SCENES):
+        raise DataError(
+            f"The environment {environment.name} cannot be heard with {condition}: its scenes have "
+            "azimuths on no grid, one source, and noise of --env's own. Leave the option away."
+        )
 
 
 def ri01() -> Environment:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from bastzoo.conditions import (
     CLEAN,
     FAMILY_FOR_TRAINING,
+    INGREDIENTS,
     MIXED_SNR,
     Case,
     Condition,
     DataSource,
     Noise,
     Track,
+    wild_without,
 )
 from bastzoo.errors import CombinationError, unknown_name
 from bastzoo.metrics.questions import QUESTIONS
@@ -123,14 +125,27 @@ def tests_of(
 
 
 def training_conditions(
-    snr: Sequence[str], noise: Noise, listeners: str, sources: str = "1"
+    snr: Sequence[str],
+    noise: Noise,
+    listeners: str,
+    sources: str = "1",
+    left_out: Sequence[str] = (),
 ) -> list[Condition]:
     """The conditions to train under that options name; none of them: the usual one.
 
     snr: `clean`, `mix` or a number of dB each. listeners: `own`, or `family` for a mixture of eight.
-    sources: `2`, or `1-3` or `1,3` for a mixture.
+    sources: `2`, or `1-3` or `1,3` for a mixture. left_out: ingredients of `wild`, or `each`: all of them,
+    and then one after the other left out.
     Raises CombinationError for anything else.
     """
+    if left_out:
+        if snr or listeners != "own" or sources != "1":
+            raise CombinationError(
+                "--without is said of --env wild, which has noise and listeners of its own; leave "
+                "--train-snr, --train-listeners and --train-sources away."
+            )
+        each = [[], *([name] for name in INGREDIENTS)] if "each" in left_out else [left_out]
+        return [wild_without(names) for names in each]
     numbers = {"own": (0,), "family": FAMILY_FOR_TRAINING}.get(listeners)
     if numbers is None:
         raise CombinationError(

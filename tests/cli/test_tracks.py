@@ -138,6 +138,7 @@ def test_training_in_noise_and_with_other_heads_is_a_run_of_its_own(
         (("bench", "--track", "loudness"), "There is no track named 'loudness'"),
         (("bench", "--train-snr", "loud"), "'loud' is no signal-to-noise ratio"),
         (("train", "--train-snr", "10", "--train-snr", "20"), "names one ratio"),
+        (("bench", "--without", "colors"), "Did you mean 'colours'?"),
         (("bench", "--data", "a", "--csv", "b"), "name two data sets"),
         (("bench", "--data", "a", "--hrtf", "b"), "are for rendering clips"),
         (("bench", "--skip-bad"), "says how recorded data is read"),

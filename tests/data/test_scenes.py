@@ -236,6 +236,17 @@ def test_data_of_scenes_has_three_splits_and_a_digest_of_all_that_decides_them()
     assert len({data.digest, *(other.digest for other in others)}) == 4
 
 
+def test_without_rooms_the_same_sources_are_heard_by_the_same_ears_and_nothing_else(bank):
+    open_air = make_bank([default_listener()], split="train", scenes=6, sources=4, open_air=True)
+    assert torch.equal(open_air.directions, bank.directions)
+    assert not open_air.rooms.any()
+    assert bank.rooms.any()
+    assert not open_air.responses[..., 300:].any()
+    ears = Ears(default_listener())
+    direct = ears.responses[ears.nearest(open_air.directions)].half()
+    assert torch.equal(open_air.responses[..., : direct.shape[-1]], direct)
+
+
 def test_what_scenes_or_plain_rooms_cannot_have_is_said():
     with pytest.raises(DataError, match="cannot be heard with"):
         SceneData(environment=wild(), size=SIZE, condition=Condition(snr_db=(10.0,)))

@@ -99,3 +99,17 @@ def test_a_plan_gives_sizes_and_times_and_knows_what_is_done(
     assert [row.status for row in rows] == ["to run", "to run"]
     assert all(row.parameters > 1000 and row.seconds > 0 for row in rows)
     assert not any(tmp_path.iterdir())
+
+
+def test_a_plan_does_not_take_the_first_step_of_a_machine_for_all(
+    tiny_preset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A step that compiles takes seconds, the next ones milliseconds: 2 minutes were planned as 162 hours.
+    steps = iter([13.0, *[0.01] * 50])
+    monkeypatch.setattr("bastzoo.harness.grid.plan._time_step", lambda *_: next(steps))
+    workbench = Workbench(REGISTRY, device="cpu")
+    preset = load_preset(str(tiny_preset))
+    chosen = next(iter(grid(backbone=("vanilla",))))
+    run = workbench.resolver.experiment(chosen, preset=preset, environment="RI01", seed=0)
+    (row,) = plan([run], workbench=workbench, store=RunStore(tmp_path))
+    assert row.seconds == pytest.approx(0.01 * preset.recipe.steps, rel=0.01)

@@ -10,10 +10,12 @@ from bastzoo.cli.options import TRACK_NAMES
 from bastzoo.conditions import (
     FAMILY_FOR_TRAINING,
     INDIVIDUALS_FOR_TRAINING,
+    INGREDIENTS,
     MIXED_SNR,
     WILD,
     Condition,
     DataSource,
+    wild_without,
 )
 from bastzoo.errors import CombinationError
 from bastzoo.harness.tracks import (
@@ -122,3 +124,16 @@ def test_conditions_that_are_asked_for_take_the_place_of_the_tracks_own() -> Non
         Condition(listeners=tuple(range(1, 9)), snr_db=(10.0,), noise="white"),
     )
     assert with_conditions(TRACKS["duration"], []) == TRACKS["duration"]
+
+
+def test_every_ingredient_of_wild_can_be_left_out_and_is_named() -> None:
+    each = training_conditions([], "speech", "own", left_out=["each"])
+    assert each[0] == WILD
+    assert [str(one) for one in each] == ["", *(f"without {name}" for name in INGREDIENTS)]
+    assert wild_without([*INGREDIENTS]) == Condition(open_air=True)
+    assert str(Condition(open_air=True)) == "in the open air"
+    assert str(Condition()) == ""
+    with pytest.raises(CombinationError, match="rooms alone are left"):
+        wild_without([name for name in INGREDIENTS if name != "rooms"])
+    with pytest.raises(CombinationError, match="has noise and listeners of its own"):
+        training_conditions(["10"], "speech", "own", left_out=["noise"])

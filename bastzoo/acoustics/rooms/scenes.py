@@ -6,7 +6,7 @@ streams of numbers, so no room, place or source of one is in the other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,6 +52,10 @@ class Scene:
         if self.size is None:
             return np.zeros(len(BANDS_HZ))
         return reverberation_time(self.size, self.absorption)
+
+    def in_the_open(self) -> Scene:
+        """The same listener and sources without the room."""
+        return replace(self, size=None, absorption=np.ones((6, 7)), place=np.zeros(3))
 
 
 def draw_scene(number: int, *, split: str = "train", seed: int = 0, sources: int = 10) -> Scene:

@@ -108,7 +108,9 @@ def train(
     if layout == "rendered":
         registry.get("environment", environment).require()
     if len(conditions) > 1:
-        raise click.UsageError("--train-snr names one ratio (or `mix`) for one run.")
+        raise click.UsageError(
+            "--train-snr names one ratio (or `mix`), and --without no `each`, for one run."
+        )
     values = load_preset(preset)
     values.check_parameters(registry)
     if pretrained:

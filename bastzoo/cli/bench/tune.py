@@ -90,7 +90,9 @@ def tune(
     for component in combination.components(registry).values():
         component.require()
     if len(conditions) > 1:
-        raise click.UsageError("--train-snr names one ratio (or `mix`) for one search.")
+        raise click.UsageError(
+            "--train-snr names one ratio (or `mix`), and --without no `each`, for one search."
+        )
     if write is not None and write.suffix != ".toml":
         raise click.UsageError(f"--write {write}: a preset is a file that ends in .toml.")
     values = load_preset(preset)

@@ -24,11 +24,10 @@ from bastzoo.acoustics.sounds import SPLITS, Split
 from bastzoo.acoustics.sounds.corpus import Corpus, make_corpus
 from bastzoo.conditions import Condition
 from bastzoo.data.batches import Batch, in_order
-from bastzoo.data.environments import Environment
+from bastzoo.data.environments import Environment, check_heard
 from bastzoo.data.rendering.digests import data_digest
 from bastzoo.data.rendering.draws import drawn
 from bastzoo.data.rendering.places import Place, check_reach, heard_with, places_of
-from bastzoo.errors import DataError
 from bastzoo.presets import DataSize
 
 # Each split numbers its sounds in a range of its own: no sound can be in two splits, and the test
@@ -235,11 +234,7 @@ class RenderedData:
         self.listeners: Mapping[Split, Sequence[Listener]] = listeners or dict.fromkeys(
             SPLITS, (own,)
         )
-        if self.condition.names_scenes:
-            raise DataError(
-                f"The environment {environment.name} cannot be heard with {self.condition}: colours, running "
-                "sound and mirrored ears are those of scenes. Use --env wild."
-            )
+        check_heard(environment, self.condition)
         self.device = torch.device(device)
         self._corpora = corpora
         self._splits: dict[str, RenderedClips] = {}

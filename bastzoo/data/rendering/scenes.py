@@ -24,7 +24,7 @@ from bastzoo.acoustics.sounds import SPLITS, Split
 from bastzoo.acoustics.sounds.corpus import Corpus
 from bastzoo.conditions import Condition
 from bastzoo.data.batches import Batch, in_order
-from bastzoo.data.environments import Environment
+from bastzoo.data.environments import Environment, check_heard
 from bastzoo.data.rendering.clips import embedded_corpus
 from bastzoo.data.rendering.digests import data_digest
 from bastzoo.data.rendering.draws import drawn, normal, uniform
@@ -60,14 +60,16 @@ def make_bank(
     scenes: int,
     sources: int,
     seed: int = 0,
+    open_air: bool = False,
     device: torch.device | str = "cpu",
 ) -> Bank:
-    """What the listeners, one after the other, receive in the scenes of a split."""
+    """What the listeners, one after the other, receive in the scenes of a split; open_air: without rooms."""
     ears = [Ears(listener, device) for listener in listeners]
     responses = torch.empty(scenes * sources, 2, CLIP_SAMPLES, dtype=torch.float16, device=device)
     directions, rooms = [], []
     for number in range(scenes):
         scene = draw_scene(number, split=split, seed=seed, sources=sources)
+        scene = scene.in_the_open() if open_air else scene
         found, heard_from = scene_responses(scene, ears[number % len(ears)])
         responses[number * sources : (number + 1) * sources] = found
         directions.append(heard_from)
@@ -97,13 +99,7 @@ class SceneData:
     ) -> None:
         if environment.scenes is None:
             raise DataError(f"The environment {environment.name} has no scenes.")
-        asked = {name: getattr(condition, name) for name in _NOT_IN_SCENES}
-        usual = {name: getattr(Condition(), name) for name in _NOT_IN_SCENES}
-        if asked != usual:
-            raise DataError(
-                f"The environment {environment.name} cannot be heard with {condition}: its scenes have "
-                "azimuths on no grid, one source, and noise of --env's own. Leave the option away."
-            )
+        check_heard(environment, condition)
         self.environment, self.scenes = environment, environment.scenes
         self.size, self.condition = size, condition
         self.listeners = listeners or dict.fromkeys(SPLITS, (default_listener(),))
@@ -135,6 +131,7 @@ class SceneData:
                     scenes=getattr(self.scenes, name),
                     sources=self.scenes.sources,
                     seed=self.scenes.seed,
+                    open_air=self.condition.open_air,
                     device=self.device,
                 ),
                 condition=self.condition,
@@ -145,9 +142,6 @@ class SceneData:
     def waveforms(self, name: Split) -> SceneClips:
         """The clips of one split: what `split` gives."""
         return self.split(name)
-
-
-_NOT_IN_SCENES = ("snr_db", "duration_ms", "directions", "sources")
 
 
 class SceneClips:

@@ -10,7 +10,7 @@ from bastzoo.acoustics.sounds import SPLITS, Split
 from bastzoo.acoustics.sounds.corpus import FAMILIES
 from bastzoo.conditions import ALL_ROOMS, Condition, DataSource
 from bastzoo.data.batches import DataSet
-from bastzoo.data.environments import Environment
+from bastzoo.data.environments import Environment, check_heard
 from bastzoo.data.listeners import SourceListeners
 from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.data.rendering.digests import data_digest
@@ -55,12 +55,16 @@ class HeardData:
         return self._session.registry.get("environment", name).build_as(Environment)
 
     def condition(self, environment: str, asked: Condition | None) -> Condition:
-        """What is asked for, or else what is usually heard in an environment."""
-        if asked not in (None, Condition()):
-            return asked
+        """What is asked for, or else what is usually heard in an environment.
+
+        Raises DataError where rendered clips of the environment cannot be heard so.
+        """
         if self.source.layout != "rendered":
-            return Condition()
-        return self.environment(environment).condition
+            return asked or Condition()
+        found = self.environment(environment)
+        condition = found.condition if asked in (None, Condition()) else asked
+        check_heard(found, condition)
+        return condition
 
     def environment_name(self, name: str) -> str:
         """Spell an environment as its component does; recorded data has names of its own."""
