@@ -98,7 +98,7 @@ def create_model(
     registry, sizes = default_registry(), load_preset(preset)
     names = dict(zip(MODEL_KINDS, (frontend, backbone, integration, head), strict=True))
     found = {kind: registry.get(kind, name) for kind, name in names.items()}
-    check_fit(found["backbone"], found["frontend"])
+    check_fit(found["backbone"], found["frontend"], registry)
     resolved = {kind: ResolvedComponent.of(part, sizes) for kind, part in found.items()}
     if classes:
         parameters = {**resolved["head"].parameters, "classes": list(classes)}

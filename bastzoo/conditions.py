@@ -148,8 +148,8 @@ class Condition(BaseModel):
     def __str__(self) -> str:
         """The condition in a few words; empty for the usual one, and for that of the environment `wild`."""
         words: list[str] = []
-        if (left_out := _left_out(self)) is not None:
-            return f"without {', '.join(left_out)}" if left_out else ""
+        if (lacking := left_out(self)) is not None:
+            return f"without {', '.join(lacking)}" if lacking else ""
         if self.listeners != (0,):
             words.append(
                 f"listener{'s' if len(self.listeners) > 1 else ''} {_span(self.listeners)}"
@@ -236,7 +236,7 @@ def wild_without(ingredients: Sequence[str]) -> Condition:
     return condition
 
 
-def _left_out(condition: Condition) -> list[str] | None:
+def left_out(condition: Condition) -> list[str] | None:
     """The few ingredients that a condition lacks which is else that of `wild`; None for any other."""
     lacking = [name for name in INGREDIENTS if _lacks(condition, name)]
     few = len(lacking) <= len(INGREDIENTS) // 2

@@ -53,7 +53,7 @@ class Combination(Frozen):
         """
         found = {kind: registry.get(kind, getattr(self, kind)) for kind in COMBINATION_KINDS}
         for reader, giver in (("loss", "head"), ("backbone", "frontend")):
-            check_fit(found[reader], found[giver])
+            check_fit(found[reader], found[giver], registry)
         return found
 
     def canonical(self, registry: Registry) -> Combination:
@@ -62,16 +62,27 @@ class Combination(Frozen):
         return self.model_copy(update={kind: found[kind].name for kind in COMBINATION_KINDS})
 
 
-def check_fit(reader: Component, giver: Component) -> None:
-    """Raise CombinationError when the reader needs something that the giver does not give."""
+def check_fit(reader: Component, giver: Component, registry: Registry) -> None:
+    """Raise CombinationError when the reader needs something that the giver does not give.
+
+    registry: knows what would fit, which the sentence names.
+    """
     missing = sorted(set(reader.needs) - set(giver.gives))
-    if missing:
-        raise CombinationError(
-            f"The {reader.kind} {reader.name!r} needs the output {', '.join(map(repr, missing))}, "
-            f"which the {giver.kind} {giver.name!r} does not give "
-            f"(it gives {', '.join(map(repr, giver.gives)) or 'nothing'}); "
-            f"choose another {reader.kind} or another {giver.kind}."
-        )
+    if not missing:
+        return
+    givers = [one.name for one in registry if one.kind == giver.kind and _fits(reader, one)]
+    readers = [one.name for one in registry if one.kind == reader.kind and _fits(one, giver)]
+    raise CombinationError(
+        f"The {reader.kind} {reader.name!r} needs the output {', '.join(map(repr, missing))}, "
+        f"which the {giver.kind} {giver.name!r} does not give "
+        f"(it gives {', '.join(map(repr, giver.gives)) or 'nothing'}). "
+        f"The {reader.kind} {reader.name!r} goes with --{giver.kind} {', '.join(givers) or '(none here)'}; "
+        f"the {giver.kind} {giver.name!r} with --{reader.kind} {', '.join(readers) or '(none here)'}."
+    )
+
+
+def _fits(reader: Component, giver: Component) -> bool:
+    return set(reader.needs) <= set(giver.gives)
 
 
 class Tasks(Frozen):

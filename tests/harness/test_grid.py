@@ -76,7 +76,9 @@ def test_a_loss_that_a_head_cannot_feed_is_refused_or_left_out_on_demand() -> No
     chosen = {"backbone": ("mamba",), "integration": ("SUB",), "sharing": ("SP",)}
     chosen |= {"loss": ("MSE", "entropy"), "head": ("all",)}
     axes = {name: axis(name, chosen.get(name, ()), registry) for name in PAPER_AXES}
-    with pytest.raises(CombinationError, match="'MSE' needs the output 'vector'"):
+    with pytest.raises(
+        CombinationError, match="'MSE' needs the output 'vector'.* goes with --head azimuth, "
+    ):
         combinations(axes, registry)
     rows = combinations(axes, registry, skip_misfits=True)
     known = default_registry()

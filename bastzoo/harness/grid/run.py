@@ -14,6 +14,7 @@ from bastzoo.boards import tracks as track_tables
 from bastzoo.boards.formats import Section
 from bastzoo.boards.runs import render_leaderboard
 from bastzoo.boards.tracks import render_track
+from bastzoo.conditions import left_out
 from bastzoo.engine.checkpoint import Interrupted
 from bastzoo.errors import TrainingError
 from bastzoo.experiment import Experiment
@@ -221,6 +222,8 @@ class GridRun:
                 tracks = (part.track.name,) if self.grid.tracks else ()
                 for environment in part.environments:
                     for condition in part.track.conditions:
+                        if left_out(condition):
+                            continue  # what an ingredient is worth is asked of the models
                         baseline = baseline_experiment(
                             name,
                             workbench=workbench,
