@@ -18,7 +18,7 @@ function sort(header) {
   const down = header.getAttribute("aria-sort") === "ascending";
   const column = header.cellIndex;
   const isText = header.classList.contains("t");
-  const by = new Intl.Collator("en", { numeric: true });
+  const by = isText ? new Intl.Collator("en", { numeric: true }) : null;
   for (const body of table.tBodies) {
     const rows = all("tr:not(.heading)", body).map((row) => {
       const cell = row.cells[column];
