@@ -307,7 +307,16 @@ class _OfAnExperiment(_Strict):
         else:
             assert self.answers is not None
             words = ["answers", self.answers.name[:60], self.answers.track]
-        return "-".join([*("".join(c if c.isalnum() else "_" for c in w) for w in words), self.key])
+        return "-".join([*map(as_in_names, words), self.key])
+
+
+def as_in_names(words: str) -> str:
+    """Words as the names of folders have them.
+
+    >>> as_in_names("My method")
+    'My_method'
+    """
+    return "".join(c if c.isalnum() else "_" for c in words)
 
 
 class RunRecord(_OfAnExperiment):

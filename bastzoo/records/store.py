@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from bastzoo.errors import FolderError, RecordError, SetupError, tellable
 from bastzoo.limits.reading import MEBIBYTE, parsed_json, read_arrays, read_bytes
 from bastzoo.limits.writing import REPLACED, new_folder, put, put_back, replace_folder
-from bastzoo.records.record import RECORD_SCHEMA, RunRecord, TrackRecord
+from bastzoo.records.record import RECORD_SCHEMA, RunRecord, TrackRecord, as_in_names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,10 +112,13 @@ class RunStore:
             with contextlib.suppress(OSError):  # a name that no file can have
                 if (candidate / RECORD_FILE).is_file():
                     return [candidate]
+        # Answers and baselines also by the names that tables call them.
+        shown = as_in_names(reference.lower())
+        begun = (reference.lower(), f"answers-{shown}", f"baseline-{shown}")
         return [
             path
             for path in self.folders()
-            if path.name.lower().startswith(reference.lower())
+            if path.name.lower().startswith(begun)
             or path.name.rpartition("-")[2].startswith(reference)
         ]
 

@@ -18,6 +18,7 @@ import soundfile
 
 from bastzoo.answers.table import _rows
 from bastzoo.errors import DataError
+from bastzoo.records.store import RunStore
 from tests.answers.conftest import Run
 
 Rows = list[dict[str, str]]
@@ -126,6 +127,7 @@ def test_scored_answers_stand_marked_in_the_main_table_and_hold_when_verified(
     ads = [e["evaluation"]["metrics"]["ad_mean"] for e in (then, now)]  # type: ignore[index]
     assert ads[1] == pytest.approx(ads[0], abs=1e-9)
     assert "answers of My method" in bastzoo("runs", "list", "--runs", there).output
+    assert RunStore(there).find("my method").name.startswith("answers-My_method-RI")
     assert (
         "2 of 2 runs hold"
         in bastzoo("runs", "verify", "answers", "vanilla", "--runs", there).output
