@@ -80,8 +80,8 @@ _RENDERED = (
         "named_listeners",
         multiple=True,
         metavar="NAME|FILE",
-        help="Listener to render with: a SimpleFreeFieldHRIR SOFA, default, kemar, virtual/N; repeatable, "
-        "every sound is heard with each.",
+        help="Listener to render with: a SimpleFreeFieldHRIR SOFA, default, kemar, virtual/N, or SET/NAME of "
+        "a data set, in another size with @0.93 behind it; repeatable, every sound is heard with each.",
     ),
     click.option(
         "--test-listener",

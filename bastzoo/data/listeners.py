@@ -42,8 +42,14 @@ def find_listeners(
 
     `FILE.sofa` is read (`azimuths`: how those of the file count); `default`, `kemar` and `virtual/N` (N from
     0 on) are embedded. Of a data set, `SET` is all listeners that are there and `SET/MEMBER` one of them;
-    `registry` knows them. Raises DataError for any other name, and for data that is not there.
+    `registry` knows them. `NAME@0.93` is a measured one whose ears work at 0.93 times the frequencies: people
+    differ by that first (Middlebrooks 1999, J. Acoust. Soc. Am. 106:1480).
+    Raises DataError for any other name, and for data that is not there.
     """
+    measured, at, factor = name.rpartition("@")
+    if at and not Path(name).exists() and (size := _number(factor)) is not None:
+        found = find_listeners(measured, azimuths=azimuths, registry=registry)
+        return tuple(one.resized(size) for one in found)
     if name.lower().endswith(".sofa") or Path(name).exists():
         return (read_sofa(name, azimuths=azimuths),)
     if name in ("default", "kemar"):
@@ -59,6 +65,13 @@ def find_listeners(
         f"There is no listener {tellable(name)!r}: name a SOFA file, default, kemar, virtual/N, or one of a "
         f"data set{f' ({known[2:]})' if known else ''}."
     )
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 class SourceListeners:

@@ -157,11 +157,29 @@ def test_a_source_names_listeners_and_says_what_is_unusual(tmp_path: object) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["nobody", "virtual/", "virtual/-1", "virtual/²", "virtual/9999999"]
+    "name", ["nobody", "virtual/", "virtual/-1", "virtual/²", "virtual/9999999", "kemar@big"]
 )
 def test_an_unknown_listener_is_a_sentence(name: str) -> None:
     with pytest.raises(DataError, match="There is no listener"):
         find_listeners(name)
+
+
+def test_a_measured_listener_of_another_size_has_its_spectrum_along_frequency() -> None:
+    (smaller,) = find_listeners("kemar@1.1")
+    assert smaller.id == "kemar@1.1"
+    front = np.array([1.0, 0.0, 0.0])
+    own, other = (
+        np.abs(np.fft.rfft(ear.responses[ear.nearest(front), 0], 512)) for ear in (kemar(), smaller)
+    )
+    bins = np.arange(30, 190)  # 1 to 6 kHz
+    moved = np.interp(bins / 1.1, np.arange(257), own)
+    assert np.corrcoef(np.log(moved), np.log(other[bins]))[0, 1] > 0.98
+    assert np.square(smaller.responses).sum(-1).mean() == pytest.approx(
+        np.square(kemar().responses).sum(-1).mean(), rel=0.1
+    )
+    for name, why in (("kemar@2", "from 0.75 to 1.33"), ("default@1.1", "is not as measured")):
+        with pytest.raises(DataError, match=why):
+            find_listeners(name)
 
 
 def test_a_source_without_new_listeners_keeps_its_form() -> None:

@@ -5,7 +5,7 @@ differ to a first approximation (Middlebrooks 1999, J. Acoust. Soc. Am. 106:1480
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +32,9 @@ LEAD = 24
 FARTHEST = 5.0
 """Degrees from the nearest measured direction at which a test is refused."""
 
+SIZES = (0.75, 1.33)
+"""Factors along frequency by which a measured listener can be resized: two people's ears differ by less."""
+
 FIRST_INDIVIDUAL = 101
 """The first number of the virtual listeners that differ as people do."""
 
@@ -48,6 +51,7 @@ class Listener:
     `directions` [M, 3] are unit vectors (x front, y left, z up), `responses` [M, 2, K] float64
     impulse responses at 16 kHz, channel 0 the left ear. `gaps` [M] are the degrees by which a direction
     is away from a measured one; None for none is. `notes` say in phrases what was unusual in its file.
+    `measurement` is what it was made of, where it is as measured.
     """
 
     id: str
@@ -55,6 +59,7 @@ class Listener:
     responses: np.ndarray
     gaps: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    measurement: "Measurement | None" = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         count = len(self.directions)
@@ -75,6 +80,24 @@ class Listener:
         digest = hashlib.sha256(np.rint(self.directions * 1e9).astype("<i8").tobytes())
         digest.update(self.responses.astype("<f8").tobytes())
         return digest.hexdigest()
+
+    def resized(self, factor: float) -> "Listener":
+        """The same person with ears that work at `factor` times the frequencies: above 1, smaller ears.
+
+        Delays follow the size by its square root, as those of virtual listeners do. Raises DataError for a
+        factor outside `SIZES`, and for a listener that was not measured.
+        """
+        smallest, largest = SIZES
+        if self.measurement is None:
+            raise DataError(f"The listener {self.id} is not as measured, and has one size.")
+        if not smallest <= factor <= largest:
+            raise DataError(
+                f"The listener {self.id} cannot be heard at {factor:g} times its frequencies; give a factor "
+                f"from {smallest:g} to {largest:g}."
+            )
+        gain = 10 ** (level_gain(self.measurement) / 20)
+        scales, width = (factor, factor), factor**-0.5
+        return _listener(f"{self.id}@{factor:g}", self.measurement, scales, width, gain)
 
     def nearest(self, directions: np.ndarray) -> np.ndarray:
         """Index of the measured direction closest in angle to each of `directions` [..., 3].
@@ -196,8 +219,13 @@ def _listener(
     wanted = width * (onsets - onsets.min()) + LEAD / SAMPLE_RATE
     responses = np.stack([_moved(measurement, ear, scales[ear], wanted) for ear in (0, 1)], axis=1)
     responses[..., -_FADE:] *= 0.5 + 0.5 * np.cos(np.pi * np.arange(_FADE) / _FADE)
+    as_measured = (*scales, width) == (1.0, 1.0, 1.0)
     return Listener(
-        identity, measurement.directions, _on_grid(gain * responses), notes=measurement.notes
+        identity,
+        measurement.directions,
+        _on_grid(gain * responses),
+        notes=measurement.notes,
+        measurement=measurement if as_measured else None,
     )
 
 
