@@ -1,6 +1,7 @@
 """Does rendering the next batch in a thread pay, and what does a step on `wild` cost beside one on RI?
 
-`quick`, ViT (SUB, SP, MIX): whole trainings of a few steps, as `bastzoo train` runs them, in turns.
+`quick`, ViT (SUB, SP, MIX): whole trainings of a few steps, as `bastzoo train` runs them, in turns. A thread
+pays where a core is free, and costs where none is: with OMP_NUM_THREADS=1 on two cores, or without.
 
 Run with: pytest benchmarks/test_stepping.py --benchmark-only
 """
@@ -12,6 +13,7 @@ from statistics import median
 from typing import Any
 
 import pytest
+import torch
 
 from bastzoo.conditions import Condition
 from bastzoo.data.environments import Environment, Scenes, ri, wild
@@ -91,10 +93,16 @@ def test_rendering_ahead(benchmark: Any, ratio: Any, monkeypatch: pytest.MonkeyP
 
     def serial() -> float:
         with monkeypatch.context() as patched:
-            patched.setattr("bastzoo.engine.training.Ahead", OneAfterTheOther)
+            patched.setattr("bastzoo.engine.ahead.Ahead", OneAfterTheOther)
             return training.run()
 
-    ratio(in_turns(benchmark, training.run, serial), "each batch rendered when it is asked for")
+    def ahead() -> float:
+        with monkeypatch.context() as patched:
+            patched.setattr("bastzoo.engine.ahead.spare_cores", lambda busy: 1)
+            return training.run()
+
+    benchmark.extra_info["threads"] = torch.get_num_threads()
+    ratio(in_turns(benchmark, ahead, serial), "each batch rendered when it is asked for")
 
 
 def test_a_step_on_wild(benchmark: Any, ratio: Any) -> None:

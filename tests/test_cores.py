@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bastzoo.limits.cores import available_cores
+from bastzoo.limits import cores
+from bastzoo.limits.cores import available_cores, share_cores, spare_cores
 
 
 def test_what_the_affinity_leaves_counts(tmp_path: Path) -> None:
@@ -48,3 +49,11 @@ def test_the_limits_of_control_groups_count(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert available_cores(tmp_path, mine) == expected
+
+
+def test_a_process_beside_others_has_its_share_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cores, "available_cores", lambda: 8)
+    monkeypatch.setattr(cores, "_shares", [])
+    assert [spare_cores(busy) for busy in (1, 8, 9)] == [7, 0, 0]
+    share_cores(2)
+    assert [spare_cores(busy) for busy in (1, 2)] == [1, 0]

@@ -1,6 +1,6 @@
 """Training: one loop, short enough to read in one sitting.
 
-Clips are rendered (or read) batch by batch, one batch ahead, in an order that depends on the seed alone;
+Clips are rendered (or read) batch by batch, in an order that depends on the seed alone;
 so the same experiment on the same machine gives the same weights, bit for bit on a CPU, also when it
 was stopped, or killed, in between.
 """
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd as _Convolution
 
 from bastzoo.data.batches import ClipSet
-from bastzoo.engine.ahead import Ahead
+from bastzoo.engine.ahead import made_in_time
 from bastzoo.engine.checkpoint import (
     Checkpoints,
     Interrupted,
@@ -102,7 +102,10 @@ def train(
 
     observer.training_started(recipe.steps)
     wanted = (shares.of(indices) for indices in islice(batches, recipe.steps - result.steps))
-    with Ahead(training.take, wanted) as rendered:
+    made = made_in_time(
+        training.take, wanted, device=accelerator.device, processes=accelerator.num_processes
+    )
+    with made as rendered:
         for step, batch in enumerate(rendered, result.steps + 1):
             wrapped.train()
             with accelerator.autocast():

@@ -20,6 +20,19 @@ def available_cores(groups: Path = _GROUPS, own: Path = _OWN) -> int:
     return max(1, min([cores, *_quotas(groups, own)]))
 
 
+_shares: list[int] = []
+
+
+def share_cores(own: int) -> None:
+    """Say that this process works beside others of its kind, and that `own` cores are its own."""
+    _shares[:] = [own]
+
+
+def spare_cores(busy: int) -> int:
+    """How many of its cores this process leaves idle while `busy` threads compute."""
+    return max(0, min([available_cores(), *_shares]) - busy)
+
+
 def _quotas(groups: Path, own: Path) -> list[int]:
     """Whole cores that each control group above this process grants, rounded up; none without limits."""
     try:

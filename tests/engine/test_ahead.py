@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 
 import pytest
+import torch
 
-from bastzoo.engine.ahead import Ahead
+from bastzoo.engine.ahead import Ahead, made_in_time
 
 
 def test_items_come_in_order_and_one_is_made_ahead() -> None:
@@ -43,3 +44,17 @@ def test_no_thread_is_left_after_a_stop() -> None:
     with pytest.raises(KeyboardInterrupt):
         stopped()
     assert not [t for t in threading.enumerate() if t.name.startswith("bastzoo-ahead")]
+
+
+@pytest.mark.parametrize(
+    ("device", "spare", "ahead"), [("cpu", 0, False), ("cpu", 1, True), ("cuda", 0, True)]
+)
+def test_a_thread_makes_ahead_only_where_no_core_is_taken_from_the_network(
+    monkeypatch: pytest.MonkeyPatch, device: str, spare: int, ahead: bool
+) -> None:
+    # On two busy cores a step with a thread beside it took half as long again as one without.
+    monkeypatch.setattr("bastzoo.engine.ahead.spare_cores", lambda busy: spare)
+    found = made_in_time(str, range(3), device=torch.device(device))
+    assert isinstance(found, Ahead) == ahead
+    with found as items:
+        assert list(items) == ["0", "1", "2"]

@@ -23,6 +23,7 @@ from bastzoo.engine.checkpoint import Interrupted
 from bastzoo.errors import FolderError, SetupError
 from bastzoo.harness.jobs import Backlog, Bench, Job, Outcome, Settings, Watch
 from bastzoo.harness.stopping import Stopping
+from bastzoo.limits.cores import share_cores
 
 _RETRIES = 5
 _CONNECT_SECONDS = 20
@@ -221,6 +222,7 @@ def _perform(job: Job, settings: Settings, token: str, news: Any, threads: int) 
     from bastzoo.plugins import default_registry
 
     torch.set_num_threads(threads)
+    share_cores(threads)
     watch = _Reporter(news)
     shared = (Path(settings.out) / token).is_file()
     with tempfile.TemporaryDirectory() as own:

@@ -16,6 +16,7 @@ from bastzoo.engine.checkpoint import Interrupted
 from bastzoo.errors import FolderError
 from bastzoo.harness.jobs import Bench, Job, Outcome, Progress, Settings
 from bastzoo.harness.stopping import Stopping
+from bastzoo.limits.cores import share_cores
 
 _LOOK_FOR_PARENT = 1.0
 
@@ -47,6 +48,7 @@ def main(connection: Connection, settings: Settings, threads: int) -> None:
     from bastzoo.plugins import default_registry
 
     torch.set_num_threads(threads)
+    share_cores(threads)
     origin = multiprocessing.parent_process()
     assert origin is not None and origin.pid is not None  # noqa: PT018
     _follow(parent := origin.pid)
