@@ -26,7 +26,8 @@ def designs(track: str) -> dict[str, float]:
     for record in read_track_records(RECORDS / track)[0]:
         if (trained := record.experiment) is None:
             continue
-        name = f"{trained.combination} on {trained.environment}, {trained.preset.name}, {trained.condition}"
+        asked = (trained.environment, str(trained.condition), trained.preset.name)
+        name = f"{trained.combination} on {', '.join(filter(None, asked))}"
         name += "".join(f", {listener}" for listener in trained.source.own_listeners)
         errors = [case.evaluation.metrics["ad_mean"] for case in record.cases]
         found.setdefault(name, []).append(float(np.mean(errors)))

@@ -136,9 +136,10 @@ class Runs(Sequence[RunRecord]):
     def frame(self) -> pd.DataFrame:
         """Tidy: a row for every run and test, in full precision.
 
-        `track` and `case` say which test (no track: the run's own); `ad_low` and `ad_high` are the ends of
-        its 95 % interval over sounds (one training says nothing of others: `leaderboard` does); the
-        figures are those of docs/protocol.md, in degrees and in shares of 0 to 1.
+        `environment` and `condition` say what was heard in training (no condition: the usual one), `track`
+        and `case` which test it is (no track: the run's own); `ad_low` and `ad_high` are the ends of its 95 %
+        interval over sounds (one training says nothing of others: `leaderboard` does); the figures are those
+        of docs/protocol.md, in degrees and in shares of 0 to 1.
         """
         import pandas as pd
 
@@ -244,7 +245,8 @@ def _facts(record: RunRecord | TrackRecord) -> dict[str, Any]:
         facts |= {"preset": trained.preset.name, "seed": trained.seed}
     else:
         facts["backbone"] = record.method
-    return facts | {"environment": record.tested.environment}
+    tested = record.tested
+    return facts | {"environment": tested.environment, "condition": str(tested.condition)}
 
 
 def _figures(evaluation: Evaluation) -> dict[str, Any]:

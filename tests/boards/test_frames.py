@@ -37,6 +37,8 @@ def test_a_row_of_a_frame_is_a_case_of_a_track() -> None:
     frame = runs.frame()
     assert list(frame["case"][:4]) == [f"room {room}" for room in "ABCD"]
     assert len(frame) == sum(len(record.cases) for record in runs.on_tracks)
+    trained = bz.load_runs(LEADERBOARDS / "records" / "snr").frame()["condition"]
+    assert set(trained) == {"", "mixed speech noise"}
 
 
 def test_leaderboards_are_those_of_the_command(quick: bz.Runs) -> None:
