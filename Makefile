@@ -20,7 +20,7 @@ $(INSTALLED): pyproject.toml constraints.txt $(PLUGINS:=/pyproject.toml)
 	@touch $(INSTALLED)
 
 bench: $(INSTALLED)
-	$(BIN)/bastzoo bench --backbone mamba --integ SUB
+	$(BIN)/bastzoo bench --backbone mamba --integ SUB --jobs 2
 
 # Whole files each, so that what a file renders and trains is made once, in the order of tests/conftest.py:
 # xdist's own, files of many tests first, leaves those of few long ones to a last worker.
