@@ -53,7 +53,7 @@ def run_boards(
         if not any(record.experiment for record in part.shown):
             continue
         experiment = part.example[0]
-        title = f"{experiment.environment}, preset {experiment.preset.name}"
+        title = titled(experiment.environment, experiment)
         title = ": ".join(filter(None, [name, title]))
         board = _board(part, title, slug(title, taken), str(folder))
         boards.append(replace(board, failed=[told(r) for r in failed if _is_of(r, experiment)]))
@@ -72,6 +72,16 @@ def _is_of(record: RunRecord, experiment: Experiment) -> bool:
     return heard == (experiment.environment, experiment.data_digest) and (
         mine is None or mine.preset == experiment.preset
     )
+
+
+def titled(what: str, experiment: Experiment) -> str:
+    """A board's title: what its rows were tested in, their preset, and whose ears they were given."""
+    name, *changed = experiment.preset.name.split("+")
+    words = [what, f"preset {name}"]
+    words += [each.replace("_", " ").replace("=", " ") for each in changed]
+    if own := experiment.source.own_listeners:
+        words.append(f"listener {own[0]}" if len(own) == 1 else f"{len(own)} listeners")
+    return ", ".join(words)
 
 
 def _board(part: RunPart, title: str, name: str, folder: str) -> Board:

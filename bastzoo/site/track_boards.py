@@ -12,7 +12,7 @@ from bastzoo.boards.track_rows import TrackPart, TrackRow, parts_of, ranks_of
 from bastzoo.boards.tracks import introduction
 from bastzoo.harness.tracks import question_of
 from bastzoo.records.record import TrackRecord
-from bastzoo.site.run_boards import STALE, others
+from bastzoo.site.run_boards import STALE, others, titled
 from bastzoo.site.view import (
     GAP,
     Board,
@@ -47,7 +47,7 @@ def track_boards(
             if not any(record.experiment for record in part.shown):
                 continue
             experiment, _ = part.example
-            title = f"Track {track}, preset {experiment.preset.name}"
+            title = titled(f"Track {track}", experiment)
             if name.lower() not in ("", track.lower()):
                 title = f"{name}: {title}"
             board = _board(part, title, slug(title, taken), str(folder))

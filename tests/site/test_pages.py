@@ -15,9 +15,10 @@ from bastzoo.boards.comparison import compare
 from bastzoo.boards.tables import marked, unmarked
 from bastzoo.errors import RecordError, SetupError
 from bastzoo.records.record import RunRecord
-from bastzoo.records.store import read_records
+from bastzoo.records.store import read_records, read_track_records
 from bastzoo.site.pages import boards_of, write_site
 from bastzoo.site.plot import front_of, plots_of
+from bastzoo.site.run_boards import titled
 from bastzoo.site.view import Bar, Result, bar
 from tests.cli.command import bastzoo
 from tests.records.made import answers_record, keep, model_record, on_track
@@ -249,3 +250,15 @@ def test_a_row_leads_to_the_pictures_of_its_runs_where_they_are_asked_for(tmp_pa
     assert "<svg" in (tmp_path / "site" / picture).read_text()
     write_site(tmp_path / "site", folders)
     assert not list((tmp_path / "site" / "reports").iterdir())
+
+
+def test_boards_of_one_track_are_told_apart_by_their_titles() -> None:
+    records, _ = read_track_records(
+        Path(__file__).parents[2] / "leaderboards" / "records" / "measured-heads"
+    )
+    titles = {titled("people", r.experiment) for r in records if r.experiment is not None}
+    assert {
+        "people, preset quick",
+        "people, preset quick, steps 1200, learning rate 0.001, 18 listeners",
+        "people, preset quick, steps 2400, batch 32, learning rate 0.001, 54 listeners",
+    } <= titles
