@@ -52,9 +52,19 @@ class Combination(Frozen):
         something that the frontend does not.
         """
         found = {kind: registry.get(kind, getattr(self, kind)) for kind in COMBINATION_KINDS}
-        for reader, giver in (("loss", "head"), ("backbone", "frontend")):
+        for reader, giver in _READERS:
             check_fit(found[reader], found[giver], registry)
         return found
+
+    def fits(self, registry: Registry) -> bool:
+        """Whether its parts fit each other. Raises ComponentError for an unknown name."""
+        return all(
+            _fits(
+                registry.get(reader, getattr(self, reader)),
+                registry.get(giver, getattr(self, giver)),
+            )
+            for reader, giver in _READERS
+        )
 
     def canonical(self, registry: Registry) -> Combination:
         """The same combination with every name spelled as its component spells it."""
@@ -62,14 +72,18 @@ class Combination(Frozen):
         return self.model_copy(update={kind: found[kind].name for kind in COMBINATION_KINDS})
 
 
+_READERS = (("loss", "head"), ("backbone", "frontend"))
+"""Kinds of which the first needs what the second gives."""
+
+
 def check_fit(reader: Component, giver: Component, registry: Registry) -> None:
     """Raise CombinationError when the reader needs something that the giver does not give.
 
     registry: knows what would fit, which the sentence names.
     """
-    missing = sorted(set(reader.needs) - set(giver.gives))
-    if not missing:
+    if _fits(reader, giver):
         return
+    missing = sorted(set(reader.needs) - set(giver.gives))
     givers = [one.name for one in registry if one.kind == giver.kind and _fits(reader, one)]
     readers = [one.name for one in registry if one.kind == reader.kind and _fits(one, giver)]
     raise CombinationError(

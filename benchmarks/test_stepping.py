@@ -8,7 +8,7 @@ Run with: pytest benchmarks/test_stepping.py --benchmark-only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
@@ -26,22 +26,6 @@ from bastzoo.plugins import default_registry
 from bastzoo.presets import load_preset
 
 STEPS, ROUNDS = 30, 5
-
-
-class OneAfterTheOther(Iterator[Any]):
-    """What stands for `Ahead`: each batch is rendered when it is asked for."""
-
-    def __init__(self, make: Callable[[Any], Any], items: Iterable[Any]) -> None:
-        self._make, self._items = make, iter(items)
-
-    def __enter__(self) -> OneAfterTheOther:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def __next__(self) -> Any:
-        return self._make(next(self._items))
 
 
 class Training:
@@ -91,18 +75,14 @@ def in_turns(benchmark: Any, ours: Callable[[], float], other: Callable[[], floa
 def test_rendering_ahead(benchmark: Any, ratio: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     training = Training(ri())
 
-    def serial() -> float:
+    def with_spare_cores(count: int) -> float:
         with monkeypatch.context() as patched:
-            patched.setattr("bastzoo.engine.ahead.Ahead", OneAfterTheOther)
-            return training.run()
-
-    def ahead() -> float:
-        with monkeypatch.context() as patched:
-            patched.setattr("bastzoo.engine.ahead.spare_cores", lambda busy: 1)
+            patched.setattr("bastzoo.engine.ahead.spare_cores", lambda busy: count)
             return training.run()
 
     benchmark.extra_info["threads"] = torch.get_num_threads()
-    ratio(in_turns(benchmark, ahead, serial), "each batch rendered when it is asked for")
+    found = in_turns(benchmark, lambda: with_spare_cores(1), lambda: with_spare_cores(0))
+    ratio(found, "each batch rendered when it is asked for")
 
 
 def test_a_step_on_wild(benchmark: Any, ratio: Any) -> None:

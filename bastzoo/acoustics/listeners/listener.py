@@ -85,7 +85,7 @@ class Listener:
         """The same person with ears that work at `factor` times the frequencies: above 1, smaller ears.
 
         Delays follow the size by its square root, as those of virtual listeners do. Raises DataError for a
-        factor outside `SIZES`, and for a listener that was not measured.
+        factor outside `SIZES`, and for a listener that is not as measured.
         """
         smallest, largest = SIZES
         if self.measurement is None:

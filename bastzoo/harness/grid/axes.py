@@ -113,16 +113,13 @@ def combinations(
 ) -> list[Combination]:
     """Every combination of the axes.
 
-    Raises CombinationError for the first whose loss and head do not fit each other; with
+    Raises CombinationError for the first whose parts do not fit each other; with
     `skip_misfits`, for axes given as `all`, leaves those out.
     """
     order = ("backbone", "sharing", "loss", "integration", "head", "frontend")
     found = []
     for values in product(*(axes[name] for name in order)):
         combination = Combination.model_validate(dict(zip(order, values, strict=True)))
-        try:
+        if combination.fits(registry) or not skip_misfits:
             found.append(combination.canonical(registry))
-        except CombinationError:
-            if not skip_misfits:
-                raise
     return found

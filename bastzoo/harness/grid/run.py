@@ -222,8 +222,9 @@ class GridRun:
                 tracks = (part.track.name,) if self.grid.tracks else ()
                 for environment in part.environments:
                     for condition in part.track.conditions:
-                        if left_out(condition):
-                            continue  # what an ingredient is worth is asked of the models
+                        # What each ingredient is worth is asked of the models: one fit serves all.
+                        if left_out(condition) and condition != part.track.conditions[0]:
+                            continue
                         baseline = baseline_experiment(
                             name,
                             workbench=workbench,
