@@ -12,31 +12,20 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from itertools import pairwise
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import pytest
-import torch
 from reporting import machine, table
-from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from steps import BACKBONES, PARTS, Step, limit
+from torch import nn
 
-from bastzoo.data.environments import ri
-from bastzoo.data.rendering.clips import RenderedData
-from bastzoo.experiment import Combination
-from bastzoo.harness.workbench import Workbench
 from bastzoo.ops.selective_scan.availability import VARIABLE
-from bastzoo.plugins import default_registry
-from bastzoo.presets import load_preset
 
 HERE = Path(__file__).parent
-BACKBONES = ("vanilla", "swin", "mamba")
 # Clips a step, and rounds. The paper's size with the seed's batch of 5 is what its own code was timed with.
 PRESETS = {"quick": (64, 15), "standard": (64, 5), "paper": (5, 3)}
 GOALS = {
@@ -48,68 +37,8 @@ GOALS = {
 }
 # Of Okabe and Ito (2008): they differ for colour-blind readers too.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7")
-PARTS = ("rendering", "frontend", "forward", "backward", "optimizer")
 
 Results = dict[tuple[str, ...], dict[str, Any]]
-
-
-class Step:
-    """One training step, in the parts that its time goes to."""
-
-    def __init__(self, backbone: str, preset: str, batch: int, precision: str = "no") -> None:
-        values = load_preset(preset)
-        workbench = Workbench(default_registry(), device="cpu")
-        experiment = workbench.resolver.experiment(
-            Combination(backbone=backbone, integration="SUB", loss="MIX", sharing="SP"),
-            preset=values,
-            environment="RI",
-            seed=0,
-        )
-        self.model = workbench.session.build(experiment).train()
-        self._loss = workbench.session.loss(experiment, self.model)
-        self._optimizer = torch.optim.AdamW(self.model.parameters(), fused=True)
-        few = values.data.model_copy(update={"train_sounds": 100})
-        self._clips = RenderedData(environment=ri(), size=few).split("train")
-        self._indices = torch.randperm(len(self._clips), generator=torch.manual_seed(0))[:batch]
-        self._bf16 = precision == "bf16"
-
-    def parts(self, localize: Callable[[Tensor], dict[str, Tensor]] | None = None) -> list[float]:
-        """Do a step and return the seconds of each of `PARTS`."""
-        times = [time.perf_counter()]
-
-        def passed() -> None:
-            times.append(time.perf_counter())
-
-        batch = self._clips.take(self._indices)
-        passed()
-        features = self.model.features(batch.inputs)
-        passed()
-        with torch.autocast("cpu", torch.bfloat16) if self._bf16 else nullcontext():
-            value = self._loss((localize or self.model.localize)(features), batch.targets)
-        passed()
-        value.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        passed()
-        self._optimizer.step()
-        self._optimizer.zero_grad()
-        passed()
-        return [after - before for before, after in pairwise(times)]
-
-    def flops(self) -> int:
-        """Floating-point operations of forward and backward, as torch counts them."""
-        features = self.model.features(self._clips.take(self._indices[:1]).inputs)
-        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-            self.model.localize(features)
-        return 3 * counter.get_total_flops() * len(self._indices)
-
-    def plainly(self, features: Tensor) -> dict[str, Tensor]:
-        """The published architecture: the ears one after the other (SP: by one encoder)."""
-        model = self.model
-        left, right = (
-            model.ears[0](model.backbone.embed(features[:, ear].contiguous())) for ear in (0, 1)
-        )
-        fused = model.fusion(model.integration(left, right))
-        return model.head(fused.mean(dim=1))
 
 
 @contextmanager
@@ -131,17 +60,6 @@ def has_bf16() -> bool:
     """Whether the processor multiplies in bfloat16; elsewhere it is written with float32, and slow."""
     flags = Path("/proc/cpuinfo")
     return flags.exists() and "avx512_bf16" in flags.read_text()
-
-
-def limit() -> float:
-    """What the machine multiplies at most, in operations a second: large float32 matrices."""
-    a, b = torch.randn(1536, 1536), torch.randn(1536, 1536)
-    seconds = []
-    for _ in range(6):
-        started = time.perf_counter()
-        a @ b
-        seconds.append(time.perf_counter() - started)
-    return 2 * 1536**3 / min(seconds)
 
 
 def peak_memory(backbone: str, preset: str) -> float:
