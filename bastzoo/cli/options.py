@@ -103,8 +103,8 @@ def where_and_how(command: Command) -> Command:
             "--precision",
             default="no",
             show_default=True,
-            type=click.Choice(["no", "bf16", "fp16"]),
-            help="Mixed precision of training and evaluation.",
+            type=click.Choice(["no", "bf16", "fp16", "auto"]),
+            help="Mixed precision of training and evaluation; auto: bf16 where it is measured to be faster.",
         ),
         click.option(
             "--device",

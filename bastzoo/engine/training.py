@@ -109,7 +109,10 @@ def train(
         for step, batch in enumerate(rendered, result.steps + 1):
             wrapped.train()
             with accelerator.autocast():
-                value = shares.weighted(loss(wrapped(batch.inputs), batch.targets))
+                outputs = wrapped(batch.inputs)
+                # A loss is made of small differences, which half precision has no digits for.
+                outputs = {name: output.float() for name, output in outputs.items()}
+                value = shares.weighted(loss(outputs, batch.targets))
             accelerator.backward(value)
             accelerator.clip_grad_norm_(wrapped.parameters(), recipe.clip_norm)
             rate = float(schedule.get_last_lr()[0])

@@ -262,10 +262,11 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path: Path, tiny_prese
     assert done.stdout.count("to run") == 4
     assert "4 runs, about" in done.stdout
     words = ("--preset", str(tiny_preset), "--steps", "7", "--batch", "3", "--dry-run")
-    for command in (BENCH, ("train", "--backbone", "vanilla")):
-        planned = completed(*command, *words, cwd=tmp_path).stdout
-        assert "+steps=7+batch=3" in planned
-    assert "1 run, about" in planned
+    for command in (BENCH, ("train", "--backbone", "vanilla", "--precision", "auto")):
+        done = completed(*command, *words, cwd=tmp_path)
+        assert "+steps=7+batch=3" in done.stdout
+    assert "1 run, about" in done.stdout
+    assert re.search(r"Computing in \w+: a step in bfloat16 takes [\d.]+ times", done.stderr)
     assert not any(tmp_path.iterdir())
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bastzoo.cli.bench.precision import before, settled
 from bastzoo.cli.data_options import Heard, data_options
 from bastzoo.cli.grouped import GroupedCommand
 from bastzoo.cli.names import Named
@@ -183,6 +184,15 @@ def bench(
     from bastzoo.harness.stopping import Stopping
     from bastzoo.harness.workbench import Workbench
 
+    workbench = Workbench(
+        registry, device=device, precision=before(precision), **heard.workbench_options()
+    )
+    precision = settled(
+        precision,
+        lambda: GridRun(grid, workbench=workbench, store=store).experiments,
+        workbench=workbench,
+        folder=None if dry_run else store.folder,
+    )
     settings = Settings(
         out=out,
         device=device,
@@ -190,7 +200,6 @@ def bench(
         checkpoint_every=checkpoint_every,
         **heard.settings(),
     )
-    workbench = Workbench(registry, device=device, precision=precision, **heard.workbench_options())
     run = GridRun(grid, workbench=workbench, store=store, say=say)
     warn(run.warnings())
     if dry_run:

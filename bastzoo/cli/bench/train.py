@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bastzoo.cli.bench.precision import before, settled
 from bastzoo.cli.data_options import Heard, data_options
 from bastzoo.cli.grouped import GroupedCommand
 from bastzoo.cli.names import Named
@@ -26,7 +27,7 @@ from bastzoo.cli.options import (
 
 if TYPE_CHECKING:
     from bastzoo.conditions import Condition
-    from bastzoo.experiment import Tasks
+    from bastzoo.experiment import Experiment, Tasks
 
 
 @click.command(cls=GroupedCommand)
@@ -126,18 +127,30 @@ def train(
     from bastzoo.harness.stopping import Stopping
     from bastzoo.harness.workbench import Workbench
 
-    workbench = Workbench(registry, device=device, precision=precision, **heard.workbench_options())
+    workbench = Workbench(
+        registry, device=device, precision=before(precision), **heard.workbench_options()
+    )
     condition = conditions[0] if conditions else None
     if epochs:
         values = workbench.resolver.with_epochs(epochs, combination, values, environment, condition)
-    experiment = workbench.resolver.experiment(
-        combination,
-        preset=values,
-        environment=environment,
-        seed=seed,
-        condition=condition,
-        tasks=tasks,
+
+    def resolved() -> Experiment:
+        return workbench.resolver.experiment(
+            combination,
+            preset=values,
+            environment=environment,
+            seed=seed,
+            condition=condition,
+            tasks=tasks,
+        )
+
+    precision = settled(
+        precision,
+        lambda: [resolved()],
+        workbench=workbench,
+        folder=None if dry_run else store.folder,
     )
+    experiment = resolved()
     warn(workbench.resolver.task_warnings(experiment))
     if dry_run:
         print_plan([experiment], workbench=workbench, store=store, as_json=json_)

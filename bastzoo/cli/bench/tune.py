@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bastzoo.cli.bench.precision import before, settled
 from bastzoo.cli.data_options import Heard, data_options
 from bastzoo.cli.grouped import GroupedCommand
 from bastzoo.cli.names import Named
@@ -111,15 +112,21 @@ def tune(
     from bastzoo.harness.stopping import Stopping
     from bastzoo.harness.workbench import Workbench
 
-    workbench = Workbench(registry, device=device, precision=precision, **heard.workbench_options())
-    experiment = workbench.resolver.experiment(
-        combination,
-        preset=values,
-        environment=environment,
-        seed=seed,
-        condition=conditions[0] if conditions else None,
+    workbench = Workbench(
+        registry, device=device, precision=before(precision), **heard.workbench_options()
     )
-    tuning = Tuning(experiment, workbench=workbench, out=store.folder)
+
+    def resolved() -> Experiment:
+        return workbench.resolver.experiment(
+            combination,
+            preset=values,
+            environment=environment,
+            seed=seed,
+            condition=conditions[0] if conditions else None,
+        )
+
+    settled(precision, lambda: [resolved()], workbench=workbench, folder=store.folder)
+    tuning = Tuning(resolved(), workbench=workbench, out=store.folder)
 
     def observer(number: int, recipe: Recipe) -> TrainingProgress:
         return TrainingProgress(f"[{number + 1}/{trials}] {_words(recipe)}")

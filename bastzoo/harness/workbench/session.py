@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from bastzoo.acoustics import CLIP_SAMPLES
+from bastzoo.engine.precision import MixedAccelerator
 from bastzoo.errors import ComponentError, SetupError
 from bastzoo.experiment import Experiment, ResolvedComponent
 from bastzoo.harness.grid.axes import READY_MADE
@@ -33,8 +33,16 @@ class Session:
 
     def __init__(self, registry: Registry, *, device: str = "auto", precision: str = "no") -> None:
         self.registry = registry
-        self.precision = precision
         self.accelerator = _accelerator(device, precision)
+
+    @property
+    def precision(self) -> str:
+        """`no`, `bf16` or `fp16`."""
+        return self.accelerator.precision
+
+    def compute_in(self, precision: Literal["no", "bf16"]) -> None:
+        """Go over to another precision, for all runs from now on."""
+        self.accelerator.precision = precision
 
     @property
     def device(self) -> torch.device:
@@ -94,7 +102,7 @@ def usual_frontend(registry: Registry) -> ResolvedComponent:
     )
 
 
-def _accelerator(device: str, precision: str) -> Accelerator:
+def _accelerator(device: str, precision: str) -> MixedAccelerator:
     """Make the accelerator of a device: `auto`, `cpu`, `cuda` or `mps`."""
     if device not in ("auto", "cpu", "cuda", "mps"):
         raise SetupError(f"There is no device {device!r}; use auto, cpu, cuda or mps.")
@@ -107,4 +115,4 @@ def _accelerator(device: str, precision: str) -> Accelerator:
         raise SetupError("The device 'mps' was asked for, but torch sees none; use --device cpu.")
     if precision == "fp16" and (device == "cpu" or not torch.cuda.is_available()):
         raise SetupError("fp16 training needs a CUDA GPU; use --precision bf16 or no.")
-    return Accelerator(cpu=device == "cpu", mixed_precision=precision)
+    return MixedAccelerator(cpu=device == "cpu", precision=precision)
