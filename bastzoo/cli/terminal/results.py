@@ -33,7 +33,7 @@ _METRICS = (
     ("left_right_rate", "left-right rate", "%"),
     ("folded_ad", "folded AD", "°"),
     ("hemifield_gap", "hemifield gap, left - right", "°"),
-    ("hemifield_gap_p", "  its p value", ""),
+    ("hemifield_gap_p", "  its p value", "p"),
     ("elevation_error", "elevation error", "°"),
     ("class_accuracy", "class accuracy", "%"),
     ("macro_f1", "macro F1", "%"),
@@ -268,6 +268,8 @@ def _value(value: float | None, unit: str) -> str:
         return f"{100 * value:.1f} %"
     if isinstance(value, int):
         return str(value)
+    if unit == "p":
+        return f"{value:.4f}" if value >= 0.0001 else "< 0.0001"
     return f"{value:.2f}{unit}" if unit else f"{value:.4f}"
 
 
