@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -40,3 +42,15 @@ def test_what_got_slower_by_more_than_a_fifth_is_named_the_worst_first() -> None
         "-90 %  slowest: 2 × then, 0.2 × now",
         "-25 %  slow: 2 × then, 1.5 × now",
     ]
+
+
+@pytest.mark.soak
+def test_the_benchmark_of_a_gpu_runs_on_a_processor_and_says_so() -> None:
+    page = ROOT / "benchmarks" / "gpu.md"
+    before = page.read_text() if page.exists() else None
+    words = (str(page.with_suffix(".py")), "--device", "cpu", "--preset", "quick")
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Card: no GPU: this processor" in done.stdout
+    assert done.stdout.count("bfloat16 | as it is | 64 |") >= 3
+    assert (page.read_text() if page.exists() else None) == before
