@@ -106,11 +106,18 @@ def test_the_noise_of_a_rendered_sound_is_as_loud_as_asked(snr_db: float, noise:
         (np.ones(10), {"rate": 0}),
         (np.ones(10), {"room": "RI"}),
         (np.ones(10), {"listener": "nobody"}),
+        (np.ones(10) + 1j, {}),
+        (np.ones(10), {"elevation": -60.0, "listener": "kemar"}),  # it was measured down to -40
+        (np.ones(10), {"elevation": 100.0}),
+        (np.ones(10), {"azimuth": np.nan}),
+        (np.ones(10), {"snr_db": np.nan}),
+        (np.ones(10), {"snr_db": -np.inf}),
+        (np.ones(10), {"seed": -1}),
     ],
 )
 def test_what_cannot_be_rendered_is_refused(sound: np.ndarray, changed: Any) -> None:
     with pytest.raises(DataError):
-        bz.render(sound, azimuth=0, **changed)
+        bz.render(sound, **{"azimuth": 0, **changed})
 
 
 def test_names_and_metrics_need_no_torch() -> None:

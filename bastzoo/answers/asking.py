@@ -62,6 +62,11 @@ def score(
     from bastzoo.records.store import RunStore
 
     started = time.perf_counter()
+    for what, value in (("track", track), ("name", name), ("preset", preset), ("env", env)):
+        if not isinstance(value, str):
+            raise DataError(f"bz.score's {what} is a name, not {value!r}.")
+    if not isinstance(batch, int) or batch < 1:
+        raise DataError(f"bz.score's batch is a number of clips from 1 on, not {batch!r}.")
     found, store = asked(track, preset=preset, environment=env), RunStore(runs)
     store.prepare()
     given = ask(method, found.questions, batch=batch)
@@ -107,7 +112,10 @@ def ask(
     angles = np.concatenate([columns.get("azimuth_deg", np.empty(0)) for columns in cases])
     if len(angles):
         check_form(_WHOSE, angles[~np.isnan(angles)].tolist())
-    return [_answers(*each) for each in zip(cases, questions, strict=True)]
+    answers = [_answers(*each) for each in zip(cases, questions, strict=True)]
+    if all(np.isnan(each.directions).all() for each in answers):
+        check_form(_WHOSE, [])
+    return answers
 
 
 def _columns(given: Any, count: int) -> Mapping[str, np.ndarray]:

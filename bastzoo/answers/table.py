@@ -95,11 +95,18 @@ def _lines(question: Question, given: Answers) -> list[dict[str, object]]:
         vector = given.directions[row].tolist()
         line |= dict(zip(_VECTOR, vector if known else ("", "", ""), strict=True))
         if given.raw is not None:
-            line |= dict(zip(_RAW, given.raw[row].tolist(), strict=False))
+            line |= dict(zip(_RAW, map(_cell, given.raw[row]), strict=False))
         if "radii" in given.more:
-            line |= dict(zip(_RADII, given.more["radii"][row].tolist(), strict=True))
+            line |= dict(zip(_RADII, map(_cell, given.more["radii"][row]), strict=True))
+        if "confidence" in given.more:
+            line["confidence"] = _cell(given.more["confidence"][row])
         found.append(line)
     return found
+
+
+def _cell(value: np.floating) -> float | str:
+    """A number to the last digit; nothing where there is none."""
+    return float(value) if np.isfinite(value) else ""
 
 
 def _rows(path: Path) -> tuple[Rows, list[str]]:
@@ -189,7 +196,7 @@ def check_form(what: str, azimuths: Sequence[float]) -> None:
     if not azimuths:
         raise DataError(f"{what} have no azimuth at all.")
     low, high = min(azimuths), max(azimuths)
-    whole = all(value == int(value) for value in azimuths)
+    whole = all(math.isfinite(value) and value == int(value) for value in azimuths)
     if -2 * math.pi <= low and high <= 2 * math.pi and not whole and low != high:
         raise DataError(
             f"{what} look like radians: all azimuths lie from {low:.2f} to {high:.2f}. azimuth_deg is in "
@@ -281,6 +288,8 @@ def answered(
     what: whose they are, in words. classes: by name. Raises DataError for a class that there is not.
     """
     truth, found = question.truth, dict(more)
+    # No direction is the same answer however it was given: the file that is kept says no more of it.
+    directions = np.where(np.isfinite(directions).all(axis=1, keepdims=True), directions, np.nan)
     if classes is not None:
         known = {name: number for number, name in enumerate(question.clips.classes)}
         for name, clip in zip(classes, question.names, strict=True):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 from bastzoo.boards.comparison import Comparison, all_seeds, compare, compare_on_track, one_row
 from bastzoo.boards.formats import Section, as_frame
 from bastzoo.boards.rows import ad_of
-from bastzoo.boards.runs import render_leaderboard
+from bastzoo.boards.runs import of_environment, render_leaderboard
 from bastzoo.boards.runs import sections as run_sections
 from bastzoo.boards.tracks import render_track
 from bastzoo.boards.tracks import sections as track_sections
@@ -156,13 +156,15 @@ class Runs(Sequence[RunRecord]):
         return pd.DataFrame([*own, *tests])
 
     def leaderboard(self, track: str = "") -> Board:
-        """The table of the finished runs in their own test, or of a track.
+        """The table of the finished runs in their own test, or of a track; `RI`, say, is their own test.
 
         Raises RecordError where no model has a result.
         """
         if track:
             found = [r for r in self.on_tracks if r.track.lower() == track.lower()]
             if not any(record.experiment for record in found):
+                if own := of_environment(self, track):
+                    return Board.of(render_leaderboard(own), partial(run_sections, own))
                 there = ", ".join(self.tracks) or "none"
                 raise RecordError(
                     f"No model has a result on the track {track!r} (tracks: {there})."
@@ -181,7 +183,7 @@ class Runs(Sequence[RunRecord]):
 
         >>> import bastzoo as bz
         >>> len(bz.load_runs("leaderboards/records/quick").select("vanilla-SUB-AD-SP"))
-        2
+        5
         """
         found = [
             record

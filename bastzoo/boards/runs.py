@@ -98,6 +98,16 @@ class RunPart:
         return wanted
 
 
+def of_environment(records: Iterable[RunRecord], name: str) -> list[RunRecord]:
+    """The finished runs whose own test is that of an environment; none where no model is among them."""
+    found = [
+        record
+        for record in records
+        if record.status == "finished" and record.tested.environment.lower() == name.lower()
+    ]
+    return found if any(record.experiment for record in found) else []
+
+
 def render_leaderboard(
     records: Iterable[RunRecord],
     title: str = "Leaderboard",

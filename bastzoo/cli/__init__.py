@@ -119,7 +119,14 @@ _FILE_PROBLEMS = {
     errno.EACCES: "permission is denied",
     errno.EPERM: "permission is denied",
     errno.EROFS: "the file system is read-only",
+    errno.ENOENT: "there is no such file or folder",
+    errno.ENOTDIR: "a part of that path is no folder",
+    errno.EISDIR: "it is a folder",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.EIO: "the device cannot be read or written",
 }
+_NAMED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+"""Of these only those with the name of a file are a user's."""
 
 
 class LazyGroup(click.Group):
@@ -192,7 +199,7 @@ def main(args: Sequence[str] | None = None) -> int:
         except BrokenPipeError:  # `| head`, or a terminal that was closed: nobody reads any more
             return _output_closed()
         except OSError as error:
-            if error.errno not in _FILE_PROBLEMS:
+            if error.errno not in _FILE_PROBLEMS or (not error.filename and error.errno in _NAMED):
                 raise
             where = f"{str(error.filename)!r}: " if error.filename else ""
             click.echo(f"Error: {where}{_FILE_PROBLEMS[error.errno]}.", err=True)

@@ -113,6 +113,9 @@ def tests_of(
     ComponentError for an unknown environment.
     """
     names = tuple(environments) or (() if tracks else (tested.environment,))
+    if not environments and heard.layout != "rendered" and tested.source.layout == "rendered":
+        # Of recordings all that there are, unless they are of the very rooms that it was trained in.
+        names = names if tested.environment in ("RI01", "RI02") else ("RI",)
     if heard.layout == "csv":
         names = ("CSV",)
     if heard.layout == "rendered":

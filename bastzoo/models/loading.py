@@ -23,8 +23,12 @@ def load_localizer(
     reference: str | Path, *, registry: Registry, out: str | Path = "runs", device: str = "cpu"
 ) -> Localizer:
     """Load a model by name, a run, a folder, or a file; see `bastzoo.load`."""
-    found = _load(reference, registry, Path(out))
     if device != "cpu":
+        from bastzoo.engine.devices import check_device
+
+        check_device(device)
+    found = _load(reference, registry, Path(out))
+    if device not in ("cpu", "auto"):
         found.model.to(device)
     return found
 

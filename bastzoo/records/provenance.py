@@ -51,13 +51,15 @@ def provenance(
 
 
 def command_line() -> str:
-    """The command that started this process; "a notebook" for a kernel's.
+    """The command that started this process; "a notebook" for a kernel's, "a program" for a script's.
 
     Without the path of the program and the folder of the runs: they say where, and not what was made.
     """
     program = Path(sys.argv[0]).name
     if program.startswith(("ipykernel_launcher", "colab_kernel_launcher")):
         return "a notebook"  # whose own command names a file that is gone when it is closed
+    if program not in ("bastzoo", "__main__.py") and not program.startswith(("pytest", "python")):
+        return f"a program ({program})" if program else "a program"
     words, given = ["bastzoo" if program == "__main__.py" else program], iter(sys.argv[1:])
     for word in given:
         if word in _FOLDER_OPTIONS:

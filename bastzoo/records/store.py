@@ -381,9 +381,9 @@ def in_sentences(folder: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise FolderError(
                 f"There is no space left in {str(folder)!r} ({error.strerror}). Finished runs are "
-                "kept; make room and give the same command again, or choose another folder with --runs."
+                "kept; make room and give the same command again, or choose another folder."
             ) from error
         raise FolderError(
             f"The folder {str(folder)!r} cannot be written: {error.strerror or error}. "
-            "Choose another one with --runs."
+            "Choose another one."
         ) from error

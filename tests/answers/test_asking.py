@@ -27,6 +27,11 @@ def clockwise(clips): return localize(clips) % 360
 def one(clips): return localize(clips)[:1]
 def words(clips): return ["left"] * len(clips)
 def nothing(clips): return torch.full((len(clips),), torch.nan)
+def infinite(clips): return localize(clips) / 0
+def zeros(clips): return torch.zeros(len(clips), 3)
+def some(clips):
+    angles = localize(clips)
+    return torch.where(angles.abs() < 20, torch.nan, angles)
 def strange(clips): return {"azimut": localize(clips)}
 def certain(clips): return {"azimuth_deg": localize(clips), "confidence": 7 + 0 * localize(clips)}
 def barks(clips): return {"azimuth_deg": localize(clips), "class": ["bark"] * len(clips)}
@@ -68,18 +73,28 @@ def test_a_function_in_a_file_is_ranked_beside_the_models_and_changes_no_rank(
     shutil.copytree(runs, there)
     before = bastzoo("leaderboard", there).output
     named = ("--track", "RI", "--preset", tiny_preset, "--runs", there)
-    for function, name in (("localize", "Mine"), ("full", "Mine, with confidence")):
+    forms = {"localize": "Mine", "full": "Mine, with confidence", "some": "Mine, of some"}
+    for function, name in forms.items():
         said = bastzoo("score", f"{mine}:{function}", "--name", name, *named).output
         assert "95 % interval over sounds" in said
     after = bastzoo("leaderboard", there).output
     rows = [line for line in after.splitlines() if line.startswith("| Mine")]
-    assert len(rows) == 2
+    assert len(rows) == 3
     assert all("(scored from answers), rank (" in row for row in rows)
 
     def models(board: str) -> list[str]:
         return [line for line in board.splitlines() if line.startswith("|   ") and "BAST" in line]
 
     assert models(after) == models(before) != []
+    # What is kept of them says all that was scored: a confidence, and where there was no answer.
+    assert "9 of 9 runs hold" in bastzoo("runs", "verify", "--runs", there).output
+    bundle = tmp_path / "mine.bastzoo.zip"
+    (sure,) = there.glob("answers-*confidence*")
+    bastzoo("submit", sure.name, "--runs", there, "--to", bundle)
+    assert "1 of 1 submissions hold" in bastzoo("submissions", "check", bundle).output
+    # The test of an environment is called by its name, as `score --track RI` has it.
+    assert bastzoo("leaderboard", there, "--track", "RI").output == after
+    assert str(bz.load_runs(there).leaderboard("RI")) == str(bz.load_runs(there).leaderboard())
 
 
 @pytest.mark.parametrize(
@@ -90,6 +105,8 @@ def test_a_function_in_a_file_is_ranked_beside_the_models_and_changes_no_rank(
         ("one", "of the shape [1] to"),
         ("words", "which holds no numbers"),
         ("nothing", "no azimuth at all"),
+        ("infinite", "it is from -180 to 180"),
+        ("zeros", "no azimuth at all"),
         ("strange", "has 'azimut'"),
         ("certain", "confidence 7; it is from 0 to 1"),
         ("barks", "the class 'bark'"),

@@ -90,6 +90,10 @@ def _on_track(records: list[RunRecord], track: str, store: RunStore) -> list[Tra
     for record in records:
         result = store.track(record.key, track)
         if result is None:
+            from bastzoo.harness.tracks import find_track
+            from bastzoo.plugins import default_registry
+
+            find_track(track, default_registry())
             raise RecordError(
                 f"The run {record.name!r} was not tested on the track {track!r}; "
                 f"`bastzoo evaluate {record.name} --track {track}` does it."

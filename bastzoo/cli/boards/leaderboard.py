@@ -199,6 +199,14 @@ def _document(
             if not any(record.experiment for record in found):
                 if everything:
                     continue
+                if own := main_table.of_environment(read_records(Path(runs))[0], name):
+                    # The test that models of an environment have anyhow, as `score --track RI` calls it.
+                    count += len(own)
+                    if form == "md" and not shown:
+                        texts.append(main_table.render_leaderboard(own, layout=layout))
+                    else:
+                        sections += main_table.sections(own, layout)
+                    continue
                 for fault in faults:
                     say(fault)
                 raise RecordError(_nothing(runs, name))
@@ -243,7 +251,11 @@ def _names(tracks: Sequence[str], everything: bool, records: Sequence[TrackRecor
 def _nothing(runs: str, track: str = "") -> str:
     if not track:
         return f"There is no finished run in {runs!r}; `bastzoo bench` writes some."
+    from bastzoo.plugins import default_registry
+
+    known = {component.name for component in default_registry() if component.kind == "environment"}
+    option = "--env" if track in known else "--track"
     return (
-        f"There is no result of the track {track!r} in {runs!r}; "
-        f"`bastzoo bench --track {track}` writes some."
+        f"There is no result of a model on the track {track!r} in {runs!r}; "
+        f"`bastzoo bench {option} {track}` writes some."
     )

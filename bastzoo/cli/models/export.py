@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -43,6 +44,10 @@ def export(model: str, file: Path, format_: str | None, quantize: str | None, ou
     from bastzoo.models.loading import load_localizer
     from bastzoo.plugins import default_registry
 
+    if format_ is None and file.suffix not in (".onnx", ".pt2"):
+        raise click.UsageError(
+            f"{file.name!r} says no format: call it {file.stem}.onnx or {file.stem}.pt2, or give --format."
+        )
     format_ = format_ or ("torch-export" if file.suffix == ".pt2" else "onnx")
     if quantize and format_ != "onnx":
         raise click.UsageError("--quantize is for ONNX files.")
@@ -50,6 +55,8 @@ def export(model: str, file: Path, format_: str | None, quantize: str | None, ou
         check_packages("onnx", "onnxscript", *(["onnxruntime"] if quantize else []))
     if not file.absolute().parent.is_dir():
         raise SetupError(f"There is no folder {str(file.absolute().parent)!r} to write into.")
+    if not os.access(file.absolute().parent, os.W_OK):
+        raise SetupError(f"The folder {str(file.absolute().parent)!r} cannot be written.")
     localizer = load_localizer(model, registry=default_registry(), out=out)
     aside = file.with_name(f".writing-{file.name}")
     cost = None

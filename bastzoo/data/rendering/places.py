@@ -99,8 +99,9 @@ def guessed(listeners: Sequence[Listener], directions: np.ndarray) -> list[str]:
             worst = directions[int(gaps.argmax())]
             found.append(
                 f"The listener {listener.id} was measured no closer than {gaps.max():.0f} degrees to azimuth "
-                f"{azimuth_of(worst):.0f}, elevation {elevation_of(worst):.0f}, and not near "
-                f"{(gaps > FARTHEST).sum()} of {len(directions)} directions"
+                f"{azimuth_of(worst):.0f}, elevation {elevation_of(worst):.0f}"
+                + f", and not near {(gaps > FARTHEST).sum()} of {len(directions)} directions"
+                * (len(directions) > 1)
             )
     return found
 

@@ -9,6 +9,7 @@ import torch
 from accelerate.utils import set_seed
 
 from bastzoo.acoustics import CLIP_SAMPLES
+from bastzoo.engine.devices import check_device
 from bastzoo.engine.precision import MixedAccelerator
 from bastzoo.errors import ComponentError, SetupError
 from bastzoo.experiment import Experiment, ResolvedComponent
@@ -104,15 +105,7 @@ def usual_frontend(registry: Registry) -> ResolvedComponent:
 
 def _accelerator(device: str, precision: str) -> MixedAccelerator:
     """Make the accelerator of a device: `auto`, `cpu`, `cuda` or `mps`."""
-    if device not in ("auto", "cpu", "cuda", "mps"):
-        raise SetupError(f"There is no device {device!r}; use auto, cpu, cuda or mps.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise SetupError(
-            "The device 'cuda' was asked for, but torch sees no CUDA GPU here; "
-            "use --device cpu, or see `bastzoo doctor`."
-        )
-    if device == "mps" and not torch.backends.mps.is_available():
-        raise SetupError("The device 'mps' was asked for, but torch sees none; use --device cpu.")
+    check_device(device)
     if precision == "fp16" and (device == "cpu" or not torch.cuda.is_available()):
         raise SetupError("fp16 training needs a CUDA GPU; use --precision bf16 or no.")
     return MixedAccelerator(cpu=device == "cpu", precision=precision)

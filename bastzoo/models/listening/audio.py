@@ -161,7 +161,7 @@ def ears_of(channels: int, ears: tuple[int, int] | None, what: str) -> list[int]
     if channels != 2:
         raise DataError(
             f"{what[0].upper()}{what[1:]} has {channels} channels; say which two are the ears, left first "
-            "(--ears 1,2)."
+            "(`bastzoo predict --ears 1,2`, or localizer(file, ears=(1, 2)))."
         )
     return [0, 1]
 

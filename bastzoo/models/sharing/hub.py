@@ -116,5 +116,9 @@ def _in_sentences(repository: str, revision: str | None) -> Iterator[None]:
         raise SetupError(f"The hub refuses {repository!r}{at}: {told}") from error
     except errors.LocalTokenNotFoundError as error:
         raise SetupError("Publishing takes a token of the hub: set HF_TOKEN.") from error
-    except OSError as error:
+    except (
+        Exception
+    ) as error:  # those of the client's own HTTP library are of no class that is always there
+        if not isinstance(error, OSError) and not type(error).__module__.startswith("httpx"):
+            raise
         raise SetupError(f"The hub cannot be reached for {repository!r}: {error}.") from error
