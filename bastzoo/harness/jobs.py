@@ -176,7 +176,7 @@ class Bench:
             if record is not None and not job.again and not self._untested(job, record):
                 self._forget(job.key)
                 return Outcome(job.key, "done", record)
-            with in_sentences(self.store.folder):
+            with in_sentences(self.store.folder, "--runs"):
                 claim = self.claims.acquire(job.key)
                 if claim is not None:
                     self.claims.describe(job.key, job.model_dump_json())

@@ -35,7 +35,7 @@ class Journal(JournalFileBackend):
         self.path = path
         if path.exists() and not path.is_file():
             raise damaged(path, ValueError("it is no regular file"))
-        with in_sentences(path.parent):
+        with in_sentences(path.parent, "--runs"):
             super().__init__(str(path), lock_obj=_ClaimLock(path, claims))
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:  # type: ignore[override]
@@ -47,7 +47,7 @@ class Journal(JournalFileBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Add changes, on the disk when this returns."""
-        with in_sentences(self.path.parent):
+        with in_sentences(self.path.parent, "--runs"):
             super().append_logs(logs)
 
 

@@ -130,7 +130,7 @@ def _writing_checkpoints(store: RunStore, checkpoints: Checkpoints | None) -> It
     except OSError:
         if checkpoints is None or not checkpoints.cannot_write:
             raise
-        with in_sentences(store.folder):
+        with in_sentences(store.folder, "--runs"):
             raise
 
 

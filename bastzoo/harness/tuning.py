@@ -76,7 +76,7 @@ class Tuning:
         words = str(experiment.combination).replace("/", "-")
         name = f"{words}-{experiment.environment}-{experiment.preset.name}-{experiment.key}"
         self.folder = out / FOLDER / name
-        with in_sentences(out):
+        with in_sentences(out, "--runs"):
             self.folder.mkdir(parents=True, exist_ok=True)
         self._claims = Claims(self.folder)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -189,7 +189,7 @@ class Tuning:
     @contextmanager
     def _asking(self) -> Iterator[None]:
         """One process at a time: counting trials and beginning one must be one step."""
-        with in_sentences(self.folder):
+        with in_sentences(self.folder, "--runs"):
             while (claim := self._claims.acquire("asking")) is None:
                 time.sleep(_POLL)
         with claim:

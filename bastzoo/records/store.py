@@ -71,7 +71,7 @@ class RunStore:
                 f"The folder {str(self.folder)!r} cannot be made: there is no {str(parent)!r}. "
                 "Make it first (mkdir -p), or choose another folder with --runs."
             )
-        with in_sentences(self.folder):
+        with in_sentences(self.folder, "--runs"):
             self.folder.mkdir(exist_ok=True)
             new_folder(self.folder, "probe").rmdir()
             put_back(self.folder, _is_run)
@@ -131,7 +131,7 @@ class RunStore:
         target = self.folder / record.name
         check = self._checks.get(record.key, _free)
         check()
-        with in_sentences(self.folder):
+        with in_sentences(self.folder, "--runs"):
             self.folder.mkdir(parents=True, exist_ok=True)
             # A name that no other process has, on this machine or another.
             aside = new_folder(self.folder, record.key)
@@ -182,7 +182,7 @@ class RunStore:
 
         Raises FolderError when that is not allowed.
         """
-        with in_sentences(self.folder):
+        with in_sentences(self.folder, "--runs"):
             aside = new_folder(self.folder, "removed")
             try:
                 path.rename(aside / path.name)
@@ -373,17 +373,21 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def in_sentences(folder: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write into sentences (FolderError)."""
+def in_sentences(folder: Path, option: str = "") -> Iterator[None]:
+    """Turn the operating system's refusals to write into sentences (FolderError).
+
+    option: which names the folder; empty where it is part of what was given.
+    """
+    another = f"another one with {option}." if option else "another one."
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise FolderError(
                 f"There is no space left in {str(folder)!r} ({error.strerror}). Finished runs are "
-                "kept; make room and give the same command again, or choose another folder."
+                f"kept; make room and give the same command again, or choose {another}"
             ) from error
         raise FolderError(
             f"The folder {str(folder)!r} cannot be written: {error.strerror or error}. "
-            "Choose another one."
+            f"Choose {another}"
         ) from error

@@ -256,6 +256,6 @@ def _nothing(runs: str, track: str = "") -> str:
     known = {component.name for component in default_registry() if component.kind == "environment"}
     option = "--env" if track in known else "--track"
     return (
-        f"There is no result of a model on the track {track!r} in {runs!r}; "
+        f"There is no result of the track {track!r} of any model in {runs!r}; "
         f"`bastzoo bench {option} {track}` writes some."
     )

@@ -199,7 +199,7 @@ def rm(run: tuple[str, ...], out: str, yes: bool, dry_run: bool, **chosen: tuple
             return
     claims, removed = Claims(store.folder), 0
     for one in found:
-        with in_sentences(store.folder):
+        with in_sentences(store.folder, "--runs"):
             claim = claims.acquire(one.key)
         if claim is None:  # somebody has begun it while we were asking
             say(f"{_name(one)} is left alone: somebody works on it now.")
