@@ -45,6 +45,7 @@ class Prediction:
     classes: `[n]`, names of what it was ("" when silent); None where the head does not say.
     has_elevation: whether the head answers more than the horizontal plane.
     notes: what is odd about the recording, in sentences.
+    seconds: of the recording as it was heard; None where nobody counted. A window may reach beyond it.
 
     >>> import numpy as np, bastzoo as bz
     >>> answer = bz.Prediction(
@@ -65,6 +66,7 @@ class Prediction:
     classes: np.ndarray | None = None
     has_elevation: bool = False
     notes: tuple[str, ...] = ()
+    seconds: float | None = None
 
     def __len__(self) -> int:
         return len(self.times)
@@ -171,8 +173,15 @@ class Localizer:
         self, blocks: Iterable[np.ndarray], rate: float, *, hop_ms: float = 250.0
     ) -> Prediction:
         """Answer on a recording that comes in blocks, in memory that does not grow with the sound."""
-        ears = Ears()
-        parts = list(self.stream(blocks, rate, hop_ms=hop_ms, ears=ears))
+        ears, samples = Ears(), 0
+
+        def counted() -> Iterator[np.ndarray]:
+            nonlocal samples
+            for block in blocks:
+                samples += len(block)
+                yield block
+
+        parts = list(self.stream(counted(), rate, hop_ms=hop_ms, ears=ears))
         if not parts:
             raise DataError("The recording holds no sample.")
 
@@ -188,8 +197,17 @@ class Localizer:
             confidence=joined("confidence"),
             classes=joined("classes"),
             has_elevation=parts[0].has_elevation,
-            notes=tuple(ears.notes()),
+            notes=(*ears.notes(), *self._short(samples / rate)),
+            seconds=samples / rate,
         )
+
+    def _short(self, seconds: float) -> list[str]:
+        """What to say of a recording that fills no window."""
+        if seconds >= self.window_seconds:
+            return []
+        return [
+            f"it is shorter than a window of {self.window_seconds:g} s, whose rest is taken as silent"
+        ]
 
     def stream(
         self,

@@ -129,6 +129,12 @@ class Design:
         return self.first.method + " (baseline)" * (self.first.kind == "baseline")
 
 
+_TRACKS_ALONE = (
+    "there are results on tracks alone, and pictures are drawn of runs; `bastzoo leaderboard FOLDER` shows "
+    "their table, and `--html SITE` their pages."
+)
+
+
 def results_of(runs: Any) -> list[Result]:
     """The finished runs of whatever is to be drawn: `Runs`, records, results, or paths of them.
 
@@ -136,6 +142,8 @@ def results_of(runs: Any) -> list[Result]:
     """
     found = [result for result in _each(runs) if result.record.evaluation is not None]
     if not found:
+        if isinstance(runs, Runs) and runs.on_tracks:
+            raise NothingToDrawError(f"Here {_TRACKS_ALONE}")
         raise NothingToDrawError("No run of these has finished, so there is nothing to draw.")
     return list({result.record.key: result for result in found}.values())
 
@@ -178,6 +186,8 @@ def read_results(reference: str, folder: Path | str = "runs") -> list[Result]:
         return [Result(record, place, _tracks_of(record, path))]
     if path.is_dir():
         runs = Runs.of(path)
+        if not len(runs) and runs.on_tracks:
+            raise NothingToDrawError(f"In {reference!r} {_TRACKS_ALONE}")
         if not len(runs):
             raise NothingToDrawError(
                 f"There is no run in the folder {reference!r}"

@@ -114,6 +114,7 @@ def test_what_cannot_be_heard_is_a_sentence_and_the_rest_is_answered(folder: Pat
         (("predict", "a.wav", "--plot", "a.txt"), "is no picture; end its name in"),
         (("predict", "a.wav", "--csv", "--json"), "give one of them"),
         (("predict", "a.wav"), "'a.wav' cannot be read: No such file"),
+        (("predict", "a.wav", "--rate", "8000"), "--rate: of raw samples (-)"),
         (("predict", "a.wav", "--device", "mps"), "torch sees none; use --device cpu"),
         (("export", "default", "ears.txt"), "'ears.txt' says no format"),
     ]:

@@ -72,7 +72,9 @@ def test_silence_has_no_direction_and_no_confidence(localizer: Localizer) -> Non
     row = found.rows()[1]
     assert (row["azimuth_deg"], row["confidence"], row["level_left_db"]) == (None, None, None)
     silent = one(localizer(np.zeros((2, 100))))
-    assert silent.notes == ("nothing was heard: the recording is silent",)
+    assert silent.notes[0] == "nothing was heard: the recording is silent"
+    assert "shorter than a window of 0.5 s" in silent.notes[1]
+    assert silent.seconds == 100 / 16_000
     assert silent.confidence is not None
     # Whatever the head is called that says how sure it is.
     other = made(frontend="binaural", head="posterior", loss="NLL")

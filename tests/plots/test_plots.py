@@ -78,7 +78,7 @@ def test_no_line_crosses_what_nobody_measured() -> None:
 
 def test_seeds_share_a_line_which_is_their_mean(record: RunRecord) -> None:
     both = quick("vanilla-SUB-AD-SP-RI-quick")
-    assert len(both) == 2
+    assert len(both) == 5
     (axes,) = bz.plot.azimuth_error(both)
     (line,) = axes.lines
     front = [next(p for p in r.evaluation.by_azimuth if p["azimuth"] == 0)["ad_mean"] for r in both]

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from bastzoo.cli.options import SOUND_SUFFIXES, runs_option
+from bastzoo.errors import tellable
 
 if TYPE_CHECKING:
     from bastzoo.models.localizer import Localizer, Prediction
@@ -107,6 +109,14 @@ def predict(
         if len(files) > 1 or _STDIN in files:
             raise click.UsageError("--plot draws one file; give one.")
         check_picture(plot)
+    context = click.get_current_context()
+    given = [
+        f"--{name.rstrip('_')}"
+        for name in ("rate", "format_", "channels")
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if given and _STDIN not in files:
+        raise click.UsageError(f"{', '.join(given)}: of raw samples (-); a file says its own.")
     if _STDIN in files and (len(files) > 1 or every_window or rttm or csv_):
         raise click.UsageError("- is heard alone, a line an answer, or with --json.")
     localizer = _load(model, device, out)
@@ -167,7 +177,7 @@ def _answer(
         assert not isinstance(prediction, list)
         answered.append((name, prediction))
         for note in prediction.notes:
-            click.echo(f"Note: {name}: {note}.", err=True)
+            click.echo(f"Note: {tellable(name)}: {note}.", err=True)
         if how in ("table", "segments"):
             _print(localizer, name, prediction, how, every_window)
     if how in ("csv", "json"):
@@ -188,12 +198,13 @@ def _print(
         from bastzoo.models.listening.segments import segments
 
         for segment in segments(prediction):
-            click.echo(segment.rttm(Path(name).stem.replace(" ", "_")))
+            click.echo(segment.rttm("_".join(Path(name).stem.split())))
         return
     from bastzoo.cli.models.answers import answer_table
 
-    seconds = float(prediction.times[-1]) + prediction.window_seconds / 2
-    click.echo(f"{name}: {seconds:.1f} s, by the model {localizer.name}")
+    seconds = prediction.seconds or 0.0
+    length = f"{seconds:.1f} s" if seconds >= prediction.window_seconds else f"{seconds:.3g} s"
+    click.echo(f"{tellable(name)}: {length}, by the model {localizer.name}")
     for line in answer_table(prediction, every_window=every_window):
         click.echo(line)
 

@@ -59,7 +59,10 @@ def segments(prediction: Prediction) -> list[Segment]:
     times = prediction.times
     half = prediction.window_seconds / 2
     between = (times[1:] + times[:-1]) / 2
-    edges = np.concatenate([[times[0] - half], between, [times[-1] + half]])
+    end = times[-1] + half
+    if prediction.seconds is not None:  # the last window of a short recording reaches beyond it
+        end = min(end, prediction.seconds)
+    edges = np.concatenate([[times[0] - half], between, [end]])
     return [_segment(prediction, rows, edges) for rows in _runs(prediction)]
 
 
