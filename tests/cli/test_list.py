@@ -7,6 +7,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from bastzoo.cli.terminal.output import table
 from bastzoo.registry import KINDS
 from bastzoo.zoo import (
     bastzoo_backbones,
@@ -140,3 +141,16 @@ def test_a_contested_name_is_an_error(troubled: Path) -> None:
     done = bastzoo("list", "backbone", "gru", site=troubled)
     assert done.returncode == 1
     assert "north (nowhere:gru) and south (nowhere:gru)" in done.stderr
+
+
+def test_on_a_narrow_terminal_sentences_go_on_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [["a-name", "one", "words " * 20], ["b", "two", "few words"]]
+    wide = list(table(rows))
+    assert all("\n" not in row for row in wide)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    first, second = table(rows)
+    assert max(map(len, first.splitlines())) <= 60
+    assert first.split() == wide[0].split()
+    assert all(line.startswith(" " * 15 + "words") for line in first.splitlines()[1:])
+    assert second == wide[1]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,20 +14,27 @@ from bastzoo.errors import tellable
 from bastzoo.plugins import PluginHost
 
 LONGEST_CELL = 2_000
+_NARROWEST = 24
 
 
 def table(rows: Sequence[Sequence[str]], *, indent: int = 2, gap: int = 2) -> Iterator[str]:
-    """Lines of a table with aligned columns and nothing behind the last filled one.
+    """Rows of a table with aligned columns and nothing behind the last filled one.
 
-    Cells may come from a stranger's record: what would write elsewhere on the terminal is spelled out.
+    Cells may come from a stranger's record: what would write elsewhere on the terminal is spelled out. On a
+    terminal that is too narrow the last column, which is a sentence in most tables, goes on in further lines.
     """
     if not rows:
         return
     rows = [[tellable(cell, LONGEST_CELL) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    before = indent + sum(width + gap for width in widths[:-1])
+    room = shutil.get_terminal_size().columns - before if sys.stdout.isatty() else 0
+    narrow = _NARROWEST <= room < widths[-1]
     for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield (" " * indent + (" " * gap).join(cells)).rstrip()
+        first, *more = textwrap.wrap(row[-1], room) or [""] if narrow else [row[-1]]
+        cells = (cell.ljust(width) for cell, width in zip([*row[:-1], first], widths, strict=True))
+        line = (" " * indent + (" " * gap).join(cells)).rstrip()
+        yield "\n".join([line, *(" " * before + rest for rest in more)])
 
 
 def echo_json(value: Any) -> None:
