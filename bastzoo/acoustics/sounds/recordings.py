@@ -281,7 +281,8 @@ def _read(source: _Source, first: int, count: int = _BLOCK) -> np.ndarray:
         mono = resample_poly(mono, up, down, window=_low_pass(up, down))
     skipped = first * CLIP_SAMPLES - start // down * up
     pieces = mono[skipped:][: (last - first) * CLIP_SAMPLES].reshape(-1, CLIP_SAMPLES)
-    return pieces - pieces.mean(-1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # infinite samples become NaN, which is said of the file
+        return np.asarray(pieces - pieces.mean(-1, keepdims=True))
 
 
 def _ratio(rate: int) -> tuple[int, int]:

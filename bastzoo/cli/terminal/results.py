@@ -252,7 +252,7 @@ def print_plan(
     click.echo(
         tabulate(
             lines,
-            headers=["run", "status", "parameters", "estimated training"],
+            headers=["run", "status", "parameters", "training"],
             colalign=("left", "left", "right", "right"),
             disable_numparse=True,
         )
