@@ -90,8 +90,9 @@ class Asked:
 
 
 def asked(track: str, *, preset: str, environment: str) -> Asked:
-    """The clips of a track. Raises BastzooErrors for an unknown track, and for data that is not there."""
+    """The clips of a track. Raises BastzooErrors for unknown names, and for data that is not there."""
     registry = default_registry()
+    registry.get("environment", environment)  # a slip, also where every case names its own
     found, size = find_track(track, registry), load_preset(preset).data
     workbench = Workbench(registry, device="cpu", precision="no")
     questions = questions_of(found, workbench=workbench, environment=environment, size=size)
