@@ -8,7 +8,9 @@ and sounds (Searle, Casella, McCulloch, Variance Components, 1992, ch. 4):
     variance = MS(sounds) / (K S)  +  max(0, MS(seeds) - MS(rest)) / (K S)
 
 for K seeds and S sounds. A row of one or two seeds cannot say how far trainings lie apart; it takes the
-coefficient of variation that the rows of its table have in common, pooled over them.
+coefficient of variation that the rows of its table have in common, pooled over them. One of more seeds joins
+its own with that, weighed by degrees of freedom (moderated, as in Smyth 2004, Stat. Appl. Genet. Mol. Biol.
+3:3): three seeds that happen to agree, or one of them that went astray, make no row sure or unsure for good.
 
 Intervals are studentised: quantiles of Student's t, between those with Satterthwaite's degrees of
 freedom (1946), which are a little short where few seeds decide, and Cochran and Cox's (1950), which are a
@@ -35,6 +37,10 @@ STATISTICS_PROTOCOL = 2
 
 ENOUGH_SEEDS = 3
 """Trainings from which on a row says itself how far they lie apart."""
+
+_BORROWED = 4
+"""Degrees of freedom with which the table's spread of trainings stands beside a row's own: Smyth's estimate
+for the 54 rows of the quick board is 2 to 4, by how those of no spread at all are counted."""
 
 # How much of Cochran and Cox's quantile counts, beside Satterthwaite's; chosen by simulation.
 _LONG = 1 / 3
@@ -140,17 +146,22 @@ def ranks_in_words(rows: Sequence[Means], counts: Counts) -> str:
         "sounds, and with the variance of trainings."
     )
     pooled = pooled_trainings(rows, counts)
-    fewest = min((len(np.atleast_2d(row)) for row in rows), default=ENOUGH_SEEDS)
+    seeds = [len(np.atleast_2d(row)) for row in rows]
     if pooled is None:
         return (
             f"{said} Every row is one training, and nobody knows how far another one would come out: ranks "
             "in brackets count the sounds only."
         )
-    if fewest < ENOUGH_SEEDS:
-        said += (
-            f" Rows of fewer than {ENOUGH_SEEDS} seeds take the spread of trainings that the table has in "
-            f"common, {100 * math.sqrt(pooled.share):.1f} % of the AD ({pooled.freedom} degrees of freedom)."
-        )
+    common = (
+        f"the spread of trainings that the table has in common, {100 * math.sqrt(pooled.share):.1f} % of the "
+        f"AD ({pooled.freedom} degrees of freedom)"
+    )
+    if min(seeds) < ENOUGH_SEEDS:
+        said += f" Rows of fewer than {ENOUGH_SEEDS} seeds take {common}."
+        if max(seeds) >= ENOUGH_SEEDS:
+            said += " Rows of more join their own with it."
+    elif len(seeds) > 1:
+        said += f" Rows join their own spread of trainings with {common}."
     return said
 
 
@@ -276,15 +287,22 @@ def _row(means: Means, counts: Counts, pooled: Pooled | None) -> _Row:
     seeds = len(weighed)
     over_sounds = weighed.mean(axis=0)
     sounds, skew = _of_sounds(over_sounds)
-    own = _of_trainings(weighed)
-    if seeds < ENOUGH_SEEDS:
-        own = (
-            Trainings(0.0, 0)
-            if pooled is None
-            else Trainings(pooled.share * mean**2, pooled.freedom)
-        )
+    own = _joined(_of_trainings(weighed), seeds, mean, pooled)
     trainings = Trainings(max(0.0, own.variance) / seeds, own.freedom)
     return _Row(mean, over_sounds, sounds, trainings, skew)
+
+
+def _joined(own: Trainings, seeds: int, mean: float, pooled: Pooled | None) -> Trainings:
+    """How far a row's trainings lie apart, with what its table has in common."""
+    if pooled is None:
+        return own if seeds >= ENOUGH_SEEDS else Trainings(0.0, 0)
+    common = pooled.share * mean**2
+    if seeds < ENOUGH_SEEDS:
+        return Trainings(common, pooled.freedom)
+    # The row is one of those that the table's spread is made of, and borrows of the others alone.
+    borrowed = min(_BORROWED, max(0, pooled.freedom - own.freedom))
+    freedom = own.freedom + borrowed
+    return Trainings((own.variance * own.freedom + common * borrowed) / freedom, freedom)
 
 
 def _weighed(means: Means, counts: Counts) -> Float[np.ndarray, "seeds sounds"]:

@@ -158,6 +158,17 @@ def test_no_third_row_changes_the_order_of_two():
         assert pair[0] <= pair[1]
 
 
+def test_a_training_that_went_astray_makes_no_row_unsure_for_good():
+    """Two degrees of freedom of its own alone say nothing: it was at 33 degrees on rank 9 of 54."""
+    rows = [trained(seed, 3, 0.2) + 0.5 * seed for seed in range(20)]
+    astray = trained(30, 3, 0.2) + np.array([[18.0], [24.0], [33.0]])
+    assert ranks([*rows, astray])[-1] >= 15
+    same = np.repeat(trained(31, 1, 0.0), 3, axis=0) + 0.3  # three seeds that happen to agree
+    pooled = pooled_trainings([*rows, same], CLIPS)
+    alone, among = mean_interval(same, CLIPS), mean_interval(same, CLIPS, pooled=pooled)
+    assert among.high - among.low > alone.high - alone.low
+
+
 def test_an_interval_that_there_is_none_of_is_unknown():
     assert Interval(-math.inf, math.inf).words() == "unknown"
     assert Interval(-1.0, 2.5).words("+") == "-1.00 to +2.50"
@@ -170,6 +181,7 @@ def test_ranks_of_single_trainings_are_in_brackets_and_say_so():
     seeds = [trained(1, 3, 0.2), trained(2, 2, 0.2) + 5]
     assert [standing.words for standing in standings(seeds, CLIPS)] == ["1", "2"]
     assert "fewer than 3 seeds" in ranks_in_words(seeds, CLIPS)
+    assert "join their own" in ranks_in_words([seeds[0], seeds[0] + 1], CLIPS)
 
 
 def test_two_seeds_of_one_model_are_seldom_called_different():
