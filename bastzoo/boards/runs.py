@@ -23,7 +23,6 @@ from bastzoo.boards.rows import (
     told_apart,
     with_intervals,
 )
-from bastzoo.boards.statistics import ranks_in_words
 from bastzoo.boards.tables import (
     MARKED,
     PAPER_COLUMNS,
@@ -40,6 +39,7 @@ from bastzoo.boards.tables import (
     origins,
     paragraph,
     protocols,
+    ranks_in_words,
     seed_words,
 )
 from bastzoo.experiment import Experiment

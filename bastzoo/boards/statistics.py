@@ -139,32 +139,6 @@ def mean_over_clips(means: Means, counts: Counts) -> float:
     return math.fsum(_over_seeds(means) * counts) / int(np.sum(counts))
 
 
-def ranks_in_words(rows: Sequence[Means], counts: Counts) -> str:
-    """What the ranks of a table mean, in sentences."""
-    said = (
-        "A rank is one more than the number of rows that are significantly better (5 %, Holm): paired over "
-        "sounds, and with the variance of trainings."
-    )
-    pooled = pooled_trainings(rows, counts)
-    seeds = [len(np.atleast_2d(row)) for row in rows]
-    if pooled is None:
-        return (
-            f"{said} Every row is one training, and nobody knows how far another one would come out: ranks "
-            "in brackets count the sounds only."
-        )
-    common = (
-        f"the spread of trainings that the table has in common, {100 * math.sqrt(pooled.share):.1f} % of the "
-        f"AD ({pooled.freedom} degrees of freedom)"
-    )
-    if min(seeds) < ENOUGH_SEEDS:
-        said += f" Rows of fewer than {ENOUGH_SEEDS} seeds take {common}."
-        if max(seeds) >= ENOUGH_SEEDS:
-            said += " Rows of more join their own with it."
-    elif len(seeds) > 1:
-        said += f" Rows join their own spread of trainings with {common}."
-    return said
-
-
 def pooled_trainings(rows: Sequence[Means], counts: Counts) -> Pooled | None:
     """How far trainings lie apart in the rows that have several; None where none has."""
     shares, freedom = [], 0

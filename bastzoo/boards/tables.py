@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from tabulate import tabulate
 
-from bastzoo.boards.statistics import STATISTICS_PROTOCOL
+from bastzoo.boards.statistics import (
+    ENOUGH_SEEDS,
+    STATISTICS_PROTOCOL,
+    Counts,
+    Means,
+    pooled_trainings,
+)
 from bastzoo.conditions import DataSource
 from bastzoo.errors import tellable
 from bastzoo.experiment import Experiment
@@ -258,3 +266,29 @@ def degrees(value: float | None) -> str:
 def percent(value: float | None) -> str:
     """A share, or a dash."""
     return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def ranks_in_words(rows: Sequence[Means], counts: Counts) -> str:
+    """What the ranks of a table mean, in sentences."""
+    said = (
+        "A rank is one more than the number of rows that are significantly better (5 %, Holm): paired over "
+        "sounds, and with the variance of trainings."
+    )
+    pooled = pooled_trainings(rows, counts)
+    seeds = [len(np.atleast_2d(row)) for row in rows]
+    if pooled is None:
+        return (
+            f"{said} Every row is one training, and nobody knows how far another one would come out: ranks "
+            "in brackets count the sounds only."
+        )
+    common = (
+        f"the spread of trainings that the table has in common, {100 * math.sqrt(pooled.share):.1f} % of the "
+        f"AD ({pooled.freedom} degrees of freedom)"
+    )
+    if min(seeds) < ENOUGH_SEEDS:
+        said += f" Rows of fewer than {ENOUGH_SEEDS} seeds take {common}."
+        if max(seeds) >= ENOUGH_SEEDS:
+            said += " Rows of more join their own with it."
+    elif len(seeds) > 1:
+        said += f" Rows join their own spread of trainings with {common}."
+    return said

@@ -15,11 +15,10 @@ from bastzoo.boards.statistics import (
     Standing,
     mean_interval,
     mean_intervals,
-    ranks_in_words,
     standing_beside,
     standings,
 )
-from bastzoo.boards.tables import MARK, labels
+from bastzoo.boards.tables import MARK, labels, ranks_in_words
 from bastzoo.experiment import Experiment
 from bastzoo.records.record import Evaluation, TrackRecord
 

@@ -125,7 +125,7 @@ _FILE_PROBLEMS = {
     errno.ENAMETOOLONG: "the name is too long",
     errno.EIO: "the device cannot be read or written",
 }
-_NAMED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+_NAMED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EIO)
 """Of these only those with the name of a file are a user's."""
 
 

@@ -11,8 +11,7 @@ from bastzoo.boards.columns import Column, ColumnChoice
 from bastzoo.boards.published import WORDS, published_runs
 from bastzoo.boards.rows import Row
 from bastzoo.boards.runs import RunPart, introduction, parts_of
-from bastzoo.boards.statistics import ranks_in_words
-from bastzoo.boards.tables import answers_words, commands, degrees, unmarked
+from bastzoo.boards.tables import answers_words, commands, degrees, ranks_in_words, unmarked
 from bastzoo.boards.track_rows import TrackRow
 from bastzoo.experiment import Experiment
 from bastzoo.records.record import RunRecord

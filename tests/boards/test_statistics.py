@@ -18,9 +18,9 @@ from bastzoo.boards.statistics import (
     mean_over_clips,
     paired_difference,
     pooled_trainings,
-    ranks_in_words,
     standings,
 )
+from bastzoo.boards.tables import ranks_in_words
 
 
 def hard_and_easy(seed: int, sounds: int = 40) -> np.ndarray:
