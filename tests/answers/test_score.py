@@ -218,3 +218,19 @@ def test_answers_may_come_in_any_order_and_leave_clips_unanswered(
 def test_a_track_of_several_sources_is_refused(tmp_path: Path, bastzoo: Run) -> None:
     done = bastzoo("clips", "sources", "--to", tmp_path / "clips", code=1)
     assert "several sources" in str(done.exception)
+
+
+def test_a_baseline_that_draws_gives_the_figures_of_a_track_again(
+    runs: Path, tmp_path: Path, bastzoo: Run
+) -> None:
+    there = tmp_path / "runs"
+    shutil.copytree(runs, there)
+    (chance,) = there.glob("baseline-chance-*")
+    bastzoo("evaluate", chance.name, "--track", "duration", "--runs", there)
+    folder = tmp_path / "records"
+    folder.mkdir()
+    kept = folder / f"track-duration-{chance.name}"
+    kept.with_suffix(".json").write_text((chance / "track-duration.json").read_text())
+    small = kept.with_suffix(".npz")
+    bastzoo("runs", "answers", chance.name, "--track", "duration", "--runs", there, "--to", small)
+    assert "1 of 1 records hold" in bastzoo("runs", "verify", folder).output
