@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
 from pathlib import Path
 from typing import Any
@@ -155,7 +156,9 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path: Path)
     accelerator = Accelerator(cpu=True)
     checkpoints = Checkpoints(tmp_path / "checkpoint.pt", every=0)
     checkpoints.save({"step": 1}, accelerator)
-    with pytest.raises(AttributeError):
+    with pytest.raises(
+        (AttributeError, pickle.PicklingError)
+    ):  # as Python before 3.14 and since has it
         checkpoints.save({"step": lambda: 2}, accelerator)
     state = checkpoints.load(accelerator)
     assert state is not None

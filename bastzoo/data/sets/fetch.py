@@ -133,10 +133,12 @@ def _downloaded(
             is_status = isinstance(error, urllib.error.HTTPError)
             words = str(error if is_status else getattr(error, "reason", None) or error)
             reason = tellable(words or type(error).__name__, 120)
-            if isinstance(error, urllib.error.HTTPError) and error.code < 500 and error.code != 416:
-                break
-            if isinstance(error, urllib.error.HTTPError) and error.code == 416:
-                part.unlink(missing_ok=True)
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # it is an answer, too, with a file of its own
+                if error.code < 500 and error.code != 416:
+                    break
+                if error.code == 416:
+                    part.unlink(missing_ok=True)
     else:
         raise DataError(
             f"{file.url} broke off ({reason}); the same command goes on where it stopped."
