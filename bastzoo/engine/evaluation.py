@@ -256,10 +256,10 @@ def cost(
     square = torch.ones(_SQUARE, _SQUARE, device=device)
 
     def timed(work: Callable[[], Any]) -> float:
-        _synchronise(device)
+        synchronise(device)
         started = time.perf_counter()
         work()
-        _synchronise(device)
+        synchronise(device)
         return time.perf_counter() - started
 
     seconds, same = [], []
@@ -280,6 +280,7 @@ def cost(
     }
 
 
-def _synchronise(device: torch.device) -> None:
+def synchronise(device: torch.device) -> None:
+    """Wait for what a GPU still computes, before a clock is read."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -112,10 +112,10 @@ def tests_of(
     Raises CombinationError for a track that is unknown, or that the run's data cannot answer, and
     ComponentError for an unknown environment.
     """
-    names = tuple(environments) or (() if tracks else (tested.environment,))
-    if not environments and heard.layout != "rendered" and tested.source.layout == "rendered":
-        # Of recordings all that there are, unless they are of the very rooms that it was trained in.
-        names = names if tested.environment in ("RI01", "RI02") else ("RI",)
+    own, made = tested.environment, "rendered"
+    if heard.layout != made and tested.source.layout == made and own not in ("RI01", "RI02"):
+        own = "RI"  # recordings know nothing of made rooms: all that there are
+    names = tuple(environments) or (() if tracks else (own,))
     if heard.layout == "csv":
         names = ("CSV",)
     if heard.layout == "rendered":

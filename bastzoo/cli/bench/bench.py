@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bastzoo.cli.bench.precision import before, settled
+from bastzoo.cli.bench.precision import settled, workbench_for
 from bastzoo.cli.data_options import Heard, data_options
 from bastzoo.cli.grouped import GroupedCommand
 from bastzoo.cli.names import Named
@@ -182,11 +182,8 @@ def bench(
     from bastzoo.harness.grid.run import GridRun
     from bastzoo.harness.jobs import Settings
     from bastzoo.harness.stopping import Stopping
-    from bastzoo.harness.workbench import Workbench
 
-    workbench = Workbench(
-        registry, device=device, precision=before(precision), **heard.workbench_options()
-    )
+    workbench = workbench_for(registry, device=device, precision=precision, heard=heard)
     precision = settled(
         precision,
         lambda: GridRun(grid, workbench=workbench, store=store).experiments,

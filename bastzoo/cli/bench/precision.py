@@ -7,15 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bastzoo.cli.data_options import Heard
     from bastzoo.experiment import Experiment
     from bastzoo.harness.workbench import Workbench
+    from bastzoo.registry import Registry
 
 AUTO = "auto"
 
 
-def before(precision: str) -> str:
-    """The precision of a workbench until `auto` is measured on it."""
-    return "no" if precision == AUTO else precision
+def workbench_for(registry: Registry, *, device: str, precision: str, heard: Heard) -> Workbench:
+    """The workbench that options ask for; of `auto` in float32, until it is `settled`."""
+    from bastzoo.harness.workbench import Workbench
+
+    first = "no" if precision == AUTO else precision
+    return Workbench(registry, device=device, precision=first, **heard.workbench_options())
 
 
 def settled(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bastzoo.cli.bench.precision import before, settled
+from bastzoo.cli.bench.precision import settled, workbench_for
 from bastzoo.cli.data_options import Heard, data_options
 from bastzoo.cli.grouped import GroupedCommand
 from bastzoo.cli.names import Named
@@ -125,11 +125,8 @@ def train(
 
     from bastzoo.harness.jobs import Bench, Job, Settings
     from bastzoo.harness.stopping import Stopping
-    from bastzoo.harness.workbench import Workbench
 
-    workbench = Workbench(
-        registry, device=device, precision=before(precision), **heard.workbench_options()
-    )
+    workbench = workbench_for(registry, device=device, precision=precision, heard=heard)
     condition = conditions[0] if conditions else None
     if epochs:
         values = workbench.resolver.with_epochs(epochs, combination, values, environment, condition)

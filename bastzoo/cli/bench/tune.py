@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bastzoo.cli.bench.precision import before, settled
+from bastzoo.cli.bench.precision import settled, workbench_for
 from bastzoo.cli.data_options import Heard, data_options
 from bastzoo.cli.grouped import GroupedCommand
 from bastzoo.cli.names import Named
@@ -110,11 +110,8 @@ def tune(
         ) from error
     from bastzoo.cli.terminal.progress import TrainingProgress, say
     from bastzoo.harness.stopping import Stopping
-    from bastzoo.harness.workbench import Workbench
 
-    workbench = Workbench(
-        registry, device=device, precision=before(precision), **heard.workbench_options()
-    )
+    workbench = workbench_for(registry, device=device, precision=precision, heard=heard)
 
     def resolved() -> Experiment:
         return workbench.resolver.experiment(

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import torch
 
+from bastzoo.engine.evaluation import synchronise
 from bastzoo.errors import SetupError
 from bastzoo.experiment import Experiment, digest
 from bastzoo.harness.workbench import Workbench
@@ -124,6 +125,5 @@ def _seconds(experiment: Experiment, workbench: Workbench) -> tuple[float, float
 
 
 def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    synchronise(device)
     return time.perf_counter()
