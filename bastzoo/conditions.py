@@ -147,6 +147,8 @@ class Condition(BaseModel):
 
     def __str__(self) -> str:
         """The condition in a few words; empty for the usual one, and for that of the environment `wild`."""
+        if self == USUAL:
+            return ""
         words: list[str] = []
         if (lacking := left_out(self)) is not None:
             return f"without {', '.join(lacking)}" if lacking else ""

@@ -24,7 +24,6 @@ from bastzoo.records.store import RECORD_FILE, read_record
 ROOT = Path(__file__).parents[1]
 REAL = ROOT / "leaderboards" / "records" / "quick"
 ROUNDS = 5
-LIMIT_S = 2.0
 RUNS = 5_000
 SEEDS = 31  # 54 combinations x 3 environments x 31 seeds: 5,022, of which the last 22 are left away
 
@@ -127,7 +126,6 @@ def timed(benchmark: Any, ratio: Any, *words: str) -> str:
     text: str = benchmark.pedantic(command, setup=import_click, rounds=ROUNDS, warmup_rounds=1)
     if benchmark.stats is not None:
         ratio(median(click) / benchmark.stats.stats.median, "import click")
-        assert benchmark.stats.stats.median < LIMIT_S
     return text
 
 
@@ -136,4 +134,3 @@ def test_ranks_of_500_rows_of_28800_clips(benchmark: Any, ratio: Any) -> None:
     benchmark.pedantic(standings, args=(rows, np.full(400, 72)), rounds=ROUNDS)
     if benchmark.stats is not None:
         ratio(yardstick() / benchmark.stats.stats.median, "a product of matrices")
-        assert benchmark.stats.stats.median < LIMIT_S

@@ -61,7 +61,9 @@ def opened(path: Path | str, at_most: int, *, follow: bool = True) -> Iterator[B
 def read_bytes(path: Path | str, at_most: int, *, follow: bool = True) -> bytes:
     """The bytes of a regular file; see `opened`."""
     with opened(path, at_most, follow=follow) as file:
-        found = file.read(at_most + 1)  # it may grow while it is read
+        # Python makes room for as much as is asked for, and the limits are far beyond most files.
+        found = file.read(os.fstat(file.fileno()).st_size + 1)
+        found += file.read(at_most + 1 - len(found))  # it may grow while it is read
     if len(found) > at_most:
         raise OSError(errno.EFBIG, "it grows while it is read", os.fspath(path))
     return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,8 +39,8 @@ class Listed:
     record: RunRecord | None = None
     path: Path | None = None
 
-    @property
-    def facts(self) -> dict[str, Any]:
+    @cached_property
+    def facts(self) -> Mapping[str, Any]:
         """What it can be chosen by, and what a list shows of it."""
         values: dict[str, Any] = {"key": self.key, "status": self.status, "remark": self.remark}
         tested = self.tested
@@ -64,9 +65,8 @@ class Listed:
 
     def fits(self, chosen: Mapping[str, Sequence[str]]) -> bool:
         """Whether it has one of the chosen values (in any letter case) in each of the facts named."""
-        facts = self.facts
         return all(
-            str(facts.get(name, "")).lower() in [str(value).lower() for value in values]
+            str(self.facts.get(name, "")).lower() in [str(value).lower() for value in values]
             for name, values in chosen.items()
             if values
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -25,8 +27,8 @@ Figures = dict[Name, Finite | Whole | None]
 _ANGLES = ("ad_mean", "ad_median", "ad_p90", "lateral_error", "folded_ad")
 _SHARES = ("acc_5", "acc_10", "acc_20", "front_back_rate", "left_right_rate", "class_accuracy")
 _ROUNDING = 1e-6
-_OF_AN_AZIMUTH = ("azimuth", "count", "ad_mean")
-_OF_A_CLASS = ("clips", "precision", "recall", "f1", "ad_mean")
+_OF_AN_AZIMUTH = frozenset({"azimuth", "count", "ad_mean"})
+_OF_A_CLASS = frozenset({"clips", "precision", "recall", "f1", "ad_mean"})
 
 
 class _Strict(BaseModel):
@@ -124,11 +126,11 @@ class Evaluation(_Strict):
             _check_range(figures, _ANGLES, 180.0)
             _check_range(figures, _SHARES, 1.0)
         self._check_sounds()
-        if any(name not in point for point in self.by_azimuth for name in _OF_AN_AZIMUTH):
-            raise ValueError(f"by_azimuth lacks one of {', '.join(_OF_AN_AZIMUTH)}")
+        if not all(map(_OF_AN_AZIMUTH.issubset, self.by_azimuth)):
+            raise ValueError(f"by_azimuth lacks one of {', '.join(sorted(_OF_AN_AZIMUTH))}")
         if self.by_class is not None:
-            if any(name not in row for row in self.by_class.values() for name in _OF_A_CLASS):
-                raise ValueError(f"by_class lacks one of {', '.join(_OF_A_CLASS)}")
+            if not all(map(_OF_A_CLASS.issubset, self.by_class.values())):
+                raise ValueError(f"by_class lacks one of {', '.join(sorted(_OF_A_CLASS))}")
             lines = [len(self.by_class)] * len(self.by_class)
             if self.confusion is not None and [*map(len, self.confusion)] != lines:
                 raise ValueError("confusion has not a row and a column for every class")
@@ -142,14 +144,16 @@ class Evaluation(_Strict):
         if len({len(values) for values in self.by_sound.values()}) > 1:
             raise ValueError("by_sound has not one value for every sound")
         for name, values in self.by_sound.items():
+            kinds = set(map(type, values))  # of thousands of records: no loop in Python
             if name == "sounds":
-                good = all(isinstance(value, str) for value in values)
+                good = kinds <= {str}
             else:
                 most = {"ad_mean": 180.0 + _ROUNDING}.get(name, 1e15)
                 least = {"ad_mean": 0.0, "clips": 0.0}.get(name, -1e15)
-                good = all(
-                    type(value) in (int, float) and least <= value <= most for value in values
+                good = kinds <= {int, float} and (
+                    not values or least <= min(values) <= max(values) <= most
                 )
+                good = good and not math.isnan(sum(values))  # which is neither least nor most
             if not good:
                 raise ValueError(f"by_sound holds a value under {name} that it cannot have")
 
@@ -316,7 +320,7 @@ def as_in_names(words: str) -> str:
     >>> as_in_names("My method")
     'My_method'
     """
-    return "".join(c if c.isalnum() else "_" for c in words)
+    return re.sub(r"\W", "_", words)
 
 
 class RunRecord(_OfAnExperiment):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import gc
 import os
 import re
 import shutil
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import ValidationError
 
 from bastzoo.errors import FolderError, RecordError, SetupError, tellable
+from bastzoo.limits.memory import without_garbage_collection
 from bastzoo.limits.reading import MEBIBYTE, parsed_json, read_arrays, read_bytes
 from bastzoo.limits.writing import REPLACED, new_folder, put, put_back, replace_folder
 from bastzoo.records.record import RECORD_SCHEMA, RunRecord, TrackRecord, as_in_names
@@ -197,9 +197,10 @@ class RunStore:
                 put_back(self.folder, _is_run)
                 names = os.listdir(self.folder)
             for name in sorted(names):
-                path = self.folder / name
-                if not name.startswith(".") and os.path.lexists(path / RECORD_FILE):
-                    yield path
+                if name.startswith("."):
+                    continue
+                if os.path.lexists(os.path.join(self.folder, name, RECORD_FILE)):
+                    yield self.folder / name
 
 
 def is_key(text: str) -> bool:
@@ -285,25 +286,13 @@ def _read_all(
     paths: Iterable[Path], read: Callable[[Path], Found]
 ) -> tuple[list[Found], list[str]]:
     records, faults = [], []
-    with _without_garbage_collection():
+    with without_garbage_collection():
         for path in paths:
             try:
                 records.append(read(path))
             except RecordError as error:
                 faults.append(str(error))
     return records, faults
-
-
-@contextlib.contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Records hold no cycles; looking for some among thousands of them takes most of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _track_file(track: str) -> str:

@@ -106,6 +106,8 @@ def test_a_damaged_record_ends_in_a_sentence_or_works(
         ("evaluation.metrics.ad_mean", GONE, "ad_mean"),
         ("evaluation.metrics.mse", 1e308, "mse"),
         ("evaluation.by_sound.ad_mean.0", "3", "ad_mean"),
+        ("evaluation.by_sound.ad_mean.1", float("nan"), "ad_mean"),
+        ("evaluation.by_azimuth.3.count", GONE, "by_azimuth lacks"),
         ("evaluation", GONE, "evaluation"),
         ("training.seconds", -1.0, "seconds"),
         ("experiment", None, "experiment"),

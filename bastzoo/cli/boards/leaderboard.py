@@ -10,6 +10,7 @@ import click
 
 from bastzoo.cli.names import Named
 from bastzoo.cli.options import no_color, target_option
+from bastzoo.limits.memory import without_garbage_collection
 
 if TYPE_CHECKING:
     from bastzoo.boards.columns import ColumnChoice
@@ -158,6 +159,7 @@ def _write_site(site: Path, folders: Sequence[str], *, reports: bool) -> int:
     return 2 if faults else 0
 
 
+@without_garbage_collection()
 def _document(
     runs: str, tracks: Sequence[str], form: str, layout: ColumnChoice, shown: bool
 ) -> tuple[str, list[Section], int, list[str]]:

@@ -14,6 +14,7 @@ from bastzoo.cli.answers.runs_answers import answers
 from bastzoo.cli.names import Named
 from bastzoo.cli.options import Command, as_json, runs_option
 from bastzoo.errors import SetupError, tellable
+from bastzoo.limits.memory import without_garbage_collection
 
 if TYPE_CHECKING:
     from bastzoo.records.listing import Listed
@@ -75,6 +76,7 @@ runs.add_command(answers)
 @_filters
 @as_json
 @click.pass_context
+@without_garbage_collection()
 def list_runs(context: click.Context, out: str, json_: bool, **chosen: tuple[str, ...]) -> None:
     """List the runs of a folder.
 
