@@ -16,6 +16,7 @@ from bastzoo.data.environments import ri
 from bastzoo.data.rendering.clips import RenderedData
 from bastzoo.experiment import Combination
 from bastzoo.harness.workbench import Workbench
+from bastzoo.limits.memory import keep_freed_memory
 from bastzoo.plugins import default_registry
 from bastzoo.presets import load_preset
 
@@ -34,6 +35,7 @@ class Step:
     def __init__(
         self, backbone: str, preset: str, batch: int, precision: str = "no", device: str = "cpu"
     ) -> None:
+        keep_freed_memory()  # as trainings do
         values = load_preset(preset)
         workbench = Workbench(default_registry(), device=device)
         experiment = workbench.resolver.experiment(

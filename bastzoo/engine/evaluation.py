@@ -19,6 +19,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from bastzoo.acoustics import CLIP_SAMPLES, SAMPLE_RATE
 from bastzoo.data.batches import Batch, ClipSet
 from bastzoo.errors import ComponentError, RecordError
+from bastzoo.limits.memory import keep_freed_memory
 from bastzoo.metrics.catalogue import BUILT_IN
 from bastzoo.metrics.localization import ad_by_sound, angular_distance, azimuth_curve
 from bastzoo.metrics.metric import Metric, definitions, figures
@@ -105,6 +106,7 @@ def localize(model: nn.Module, clips: ClipSet, *, batch: int, accelerator: Accel
 
     Several processes of one training share the clips, and each gets the answers to all of them.
     """
+    keep_freed_memory()
     model = accelerator.unwrap_model(model).eval()
     head: Any = model.head
     rows: dict[str, list[torch.Tensor]] = defaultdict(list)

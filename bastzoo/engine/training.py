@@ -33,6 +33,7 @@ from bastzoo.engine.evaluation import localize
 from bastzoo.engine.observer import Observer, Silent
 from bastzoo.engine.processes import Shares
 from bastzoo.errors import TrainingError
+from bastzoo.limits.memory import keep_freed_memory
 from bastzoo.metrics.localization import angular_distance, counted
 from bastzoo.presets import Recipe
 
@@ -82,6 +83,7 @@ def train(
     Raises TrainingError when the loss is no longer finite, and Interrupted, after a checkpoint, when
     `checkpoints` asks for a stop.
     """
+    keep_freed_memory()
     observer = observer or Silent()
     set_seed(seed)
     groups = _groups(model, recipe.weight_decay)

@@ -17,6 +17,7 @@ from torch import Tensor
 from bastzoo.acoustics import SAMPLE_RATE
 from bastzoo.directions import CREDIBLE_LEVELS, azimuth_of, elevation_of
 from bastzoo.errors import DataError
+from bastzoo.limits.memory import keep_freed_memory
 from bastzoo.models.listening.audio import SoundFile, check_finite, check_rate, resampled
 from bastzoo.models.listening.windows import SILENCE_DB, Ears, at_reference, levels, windows
 
@@ -125,6 +126,7 @@ class Localizer:
     """
 
     def __init__(self, model: BinauralLocalizer, record: ModelRecord) -> None:
+        keep_freed_memory()
         self.model = model.eval()
         self.record = record
 
