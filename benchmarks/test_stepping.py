@@ -25,7 +25,7 @@ from bastzoo.harness.workbench import Workbench
 from bastzoo.plugins import default_registry
 from bastzoo.presets import load_preset
 
-STEPS, ROUNDS = 30, 5
+STEPS, ROUNDS = 30, 3
 
 
 class Training:
