@@ -12,6 +12,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 
@@ -30,6 +31,16 @@ def yardstick() -> float:
     """Seconds of a product of two matrices of 768 rows: what stands beside work that has no peer."""
     a, b = torch.ones(768, 768), torch.ones(768, 768)
     return seconds_of(lambda: a @ b, 15)
+
+
+def beside_a_product(
+    benchmark: Any, ratio: Callable[[float, str], None], work: Callable[[], object], *, rounds: int
+) -> None:
+    """Time work that has no peer, in turns with the yardstick, and note the ratio."""
+    others: list[float] = []
+    benchmark.pedantic(work, setup=lambda: others.append(yardstick()), rounds=rounds)
+    if benchmark.stats is not None:
+        ratio(median(others) / benchmark.stats.stats.median, "a product of matrices")
 
 
 def process(*words: str) -> None:

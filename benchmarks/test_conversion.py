@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
-from reporting import seconds_of, yardstick
+from reporting import beside_a_product, seconds_of, yardstick
 
 from bastzoo.data.recorded.bast import read_bast_folder
 from bastzoo.data.recorded.convert import convert
@@ -127,8 +127,7 @@ def test_a_converted_folder_is_recognised(
     index = read_bast_folder(folder)
     convert(index, FRONTEND, cache=cache)
     benchmark.group = "again"
-    benchmark.pedantic(lambda: convert(index, FRONTEND, cache=cache), rounds=5)
-    ratio(yardstick() / benchmark.stats.stats.median, "a product of matrices")
+    beside_a_product(benchmark, ratio, lambda: convert(index, FRONTEND, cache=cache), rounds=5)
 
 
 def test_reading_a_batch_of_64(benchmark: BenchmarkFixture, ratio: Callable, folder: Path) -> None:

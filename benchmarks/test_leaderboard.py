@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reporting import process, seconds_of, yardstick
+from reporting import beside_a_product, process, seconds_of
 
 from bastzoo.boards.statistics import standings
 from bastzoo.records.record import RunRecord
@@ -131,6 +131,5 @@ def timed(benchmark: Any, ratio: Any, *words: str) -> str:
 
 def test_ranks_of_500_rows_of_28800_clips(benchmark: Any, ratio: Any) -> None:
     rows = [np.random.default_rng(seed).uniform(0, 90, (5, 400)) for seed in range(500)]
-    benchmark.pedantic(standings, args=(rows, np.full(400, 72)), rounds=ROUNDS)
-    if benchmark.stats is not None:
-        ratio(yardstick() / benchmark.stats.stats.median, "a product of matrices")
+    counts = np.full(400, 72)
+    beside_a_product(benchmark, ratio, lambda: standings(rows, counts), rounds=ROUNDS)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
-from reporting import seconds_of, yardstick
+from reporting import beside_a_product, seconds_of
 from torch import Tensor
 
 from bastzoo.acoustics import CLIP_SAMPLES
@@ -113,13 +113,11 @@ SETUPS = {
 def test_set_up(benchmark: BenchmarkFixture, ratio: Callable, what: str) -> None:
     benchmark.group = "set-up"
     default_listener()
-    benchmark.pedantic(SETUPS[what], rounds=3)
-    ratio(yardstick() / benchmark.stats.stats.median, "a product of matrices")
+    beside_a_product(benchmark, ratio, SETUPS[what], rounds=3)
 
 
 def test_set_up_of_a_renderer(
     benchmark: BenchmarkFixture, ratio: Callable, scene: tuple, sounds: Tensor
 ) -> None:
     benchmark.group = "set-up"
-    benchmark.pedantic(lambda: Renderer(sounds, scene[2]), rounds=3)
-    ratio(yardstick() / benchmark.stats.stats.median, "a product of matrices")
+    beside_a_product(benchmark, ratio, lambda: Renderer(sounds, scene[2]), rounds=3)
