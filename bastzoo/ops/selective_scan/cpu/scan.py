@@ -1,7 +1,7 @@
 """The selective scan on a CPU: torch tensors in and out of the kernels that numba compiles.
 
 `kernels.py` is the arithmetic in terms of `tiles.py` and `bastzoo/ops/lanes/`, `compile.py` makes machine
-code of it, `threads.py` runs it.
+code of it, `bastzoo/ops/threads.py` runs it.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 from bastzoo.ops.lanes import WIDTH
 from bastzoo.ops.selective_scan.arguments import checkpoint_count, precision_of
 from bastzoo.ops.selective_scan.cpu.compile import kernels
-from bastzoo.ops.selective_scan.cpu.threads import run_tasks
+from bastzoo.ops.threads import run_tasks
 
 # Tasks of the backward pass: enough for balance on many threads, few enough that what they add up
 # stays small. A number that depended on the threads would make the last bits of gradients do so too.

@@ -1,4 +1,4 @@
-"""Threads for the CPU kernel: as many as torch uses, kept between calls, none after a fork.
+"""Threads for kernels on a processor: as many as torch uses, kept between calls, none after a fork.
 
 numba's own parallel loops are not used: one of its threading layers aborts the process when two Python
 threads scan at once, another brings a second OpenMP beside torch's. The kernels release the GIL, so
@@ -49,7 +49,7 @@ def _executor(threads: int) -> ThreadPoolExecutor:
     global _pool, _pool_size
     with _growing:
         if _pool is None or _pool_size < threads:
-            _pool, _pool_size = ThreadPoolExecutor(threads, "bastzoo-scan"), threads
+            _pool, _pool_size = ThreadPoolExecutor(threads, "bastzoo-kernel"), threads
         return _pool
 
 
