@@ -23,6 +23,7 @@ from reporting import machine, table
 from steps import BACKBONES, PARTS, Step, limit
 from torch import nn
 
+from bastzoo.ops.dropout import Dropout
 from bastzoo.ops.selective_scan.availability import VARIABLE
 
 HERE = Path(__file__).parent
@@ -43,17 +44,14 @@ Results = dict[tuple[str, ...], dict[str, Any]]
 
 @contextmanager
 def plain(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Attention whose scores are written down, and a scan that keeps every state."""
-    layers = [layer for layer in model.modules() if hasattr(layer, "fused_attn")]
-    for layer in layers:
-        layer.fused_attn = False
-    monkeypatch.setenv(VARIABLE, "reference")
-    try:
+    """Attention whose scores are written down, a scan that keeps every state, and torch's own dropout."""
+    with monkeypatch.context() as patched:
+        for layer in model.modules():
+            if hasattr(layer, "fused_attn"):
+                patched.setattr(layer, "fused_attn", False)
+        patched.setenv(VARIABLE, "reference")
+        patched.setattr(Dropout, "forward", nn.Dropout.forward)
         yield
-    finally:
-        monkeypatch.delenv(VARIABLE)
-        for layer in layers:
-            layer.fused_attn = True
 
 
 def has_bf16() -> bool:

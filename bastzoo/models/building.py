@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bastzoo.acoustics import CLIP_SAMPLES
 from bastzoo.model import BinauralLocalizer, build_localizer
+from bastzoo.ops.dropout import with_fast_dropout
 from bastzoo.registry import MODEL_KINDS
 
 if TYPE_CHECKING:
@@ -37,9 +38,11 @@ def build_model(
     Raises ComponentError when a component is unknown or cannot be built, SetupError when something that
     it requires is missing.
     """
-    return build_localizer(
+    model = build_localizer(
         {kind: resolved_component(registry, kind, components[kind]) for kind in MODEL_KINDS},
         sharing=sharing,
         size=size,
         samples=samples,
     )
+    with_fast_dropout(model)
+    return model

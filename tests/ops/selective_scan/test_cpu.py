@@ -11,10 +11,10 @@ import torch
 from numba.core import event
 
 from bastzoo.ops import compilation, lanes
+from bastzoo.ops import threads as cpu_threads
 from bastzoo.ops.selective_scan import selective_scan
 from bastzoo.ops.selective_scan.cpu import compile as cpu_compile
 from bastzoo.ops.selective_scan.cpu import scan as cpu
-from bastzoo.ops.selective_scan.cpu import threads as cpu_threads
 
 
 @pytest.fixture
