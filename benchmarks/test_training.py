@@ -25,6 +25,7 @@ from torch import nn
 
 from bastzoo.ops.dropout import Dropout
 from bastzoo.ops.selective_scan.availability import VARIABLE
+from bastzoo.zoo.backbones import vanilla
 
 HERE = Path(__file__).parent
 # Clips a step, and rounds. The paper's size with the seed's batch of 5 is what its own code was timed with.
@@ -49,6 +50,7 @@ def plain(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for layer in model.modules():
             if hasattr(layer, "fused_attn"):
                 patched.setattr(layer, "fused_attn", False)
+        patched.setattr(vanilla, "is_fused", lambda tokens: False)
         patched.setenv(VARIABLE, "reference")
         patched.setattr(Dropout, "forward", nn.Dropout.forward)
         yield

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from bastzoo.zoo.backbones.patches import tokens_of
 from bastzoo.zoo.backbones.pooling import pooling
 
-# Up to so many tokens a fused attention costs more than it saves (forward and backward, on a processor).
-_FEW_TOKENS = 24
+# Up to so many tokens a fused attention costs more than it saves (forward and backward, on a processor); in
+# half precision, which torch's fused kernel there computes slowly, up to many more.
+_FEW_TOKENS, _FEW_IN_HALF = 24, 512
 
 
 class Block(ViTBlock):
@@ -28,7 +29,6 @@ class Block(ViTBlock):
         dim_head: int,
         mlp_dim: int,
         dropout: float,
-        tokens: int | None,
     ) -> None:
         # timm takes a ratio and truncates the product: the half keeps it from losing a unit.
         super().__init__(
@@ -39,16 +39,26 @@ class Block(ViTBlock):
             norm_layer=nn.LayerNorm,  # timm's own has another epsilon
         )
         self.attn = Attention(width, num_heads=heads, attn_head_dim=dim_head, proj_drop=dropout)
-        if tokens is not None and tokens <= _FEW_TOKENS:
+
+    def forward(
+        self, x: Float[Tensor, "B N D"], *args: Any, **kwargs: Any
+    ) -> Float[Tensor, "B N D"]:
+        """Return the changed tokens."""
+        if not torch.compiler.is_compiling():
             attention: Any = self.attn  # timm calls it final, for its own scripting
-            attention.fused_attn = False
+            attention.fused_attn = is_fused(x)
+        changed: Tensor = super().forward(x, *args, **kwargs)
+        return changed
+
+
+def is_fused(tokens: Float[Tensor, "B N D"]) -> bool:
+    """Whether attention among these tokens is faster without its scores written down."""
+    is_half = tokens.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+    return tokens.shape[1] > (_FEW_IN_HALF if is_half else _FEW_TOKENS)
 
 
 class Encoder(nn.Module):
-    """Blocks that let every token attend to every other.
-
-    tokens: how many come, where that is known: few are attended to faster without the fused kernel.
-    """
+    """Blocks that let every token attend to every other."""
 
     def __init__(
         self,
@@ -59,7 +69,6 @@ class Encoder(nn.Module):
         dim_head: int,
         mlp_dim: int,
         dropout: float,
-        tokens: int | None = None,
     ) -> None:
         super().__init__()
         self.blocks = nn.Sequential(
@@ -70,7 +79,6 @@ class Encoder(nn.Module):
                     dim_head=dim_head,
                     mlp_dim=mlp_dim,
                     dropout=dropout,
-                    tokens=tokens,
                 )
                 for _ in range(depth)
             )
@@ -147,5 +155,4 @@ class Vanilla(nn.Module):
             dim_head=self.dim_head,
             mlp_dim=self.mlp_dim,
             dropout=self.block_dropout,
-            tokens=self.positions.shape[1],
         )
