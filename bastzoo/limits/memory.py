@@ -33,7 +33,7 @@ def keep_freed_memory() -> bool:
         AttributeError,
         TypeError,
         OSError,
-    ):  # musl and macOS have none; Windows no such library
+    ):  # none on musl and macOS; Windows has no such library
         return False
     return bool(mallopt(_TRIM, 2**31 - 1) and mallopt(_MAP, 2**30))
 
