@@ -147,7 +147,7 @@ class Condition(BaseModel):
 
     def __str__(self) -> str:
         """The condition in a few words; empty for the usual one, and for that of the environment `wild`."""
-        if self == USUAL:
+        if self == USUAL:  # at once: thousands of records of a list ask
             return ""
         words: list[str] = []
         if (lacking := left_out(self)) is not None:

@@ -1,4 +1,4 @@
-"""How long do the tables of 5,000 runs take, python's start included, and a bootstrap of 28,800 clips?
+"""How long do the tables of 5,000 runs take, python's start included, and ranks of 500 rows?
 
 Run with: make perf (or pytest benchmarks/test_leaderboard.py -o addopts="").
 """

@@ -30,8 +30,8 @@ from bastzoo.plugins import default_registry
 from bastzoo.presets import load_preset
 
 ROUNDS = 5
+# Two of the eight exports stand for all of them in `make perf`.
 BRIEFLY = {("vanilla", "quick"), ("mamba", "standard")}
-# Two of the eight stand for all of them where no report is written.
 EXPORTED = [
     pytest.param(
         backbone,

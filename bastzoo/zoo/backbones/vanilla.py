@@ -44,9 +44,8 @@ class Block(ViTBlock):
         self, x: Float[Tensor, "B N D"], *args: Any, **kwargs: Any
     ) -> Float[Tensor, "B N D"]:
         """Return the changed tokens."""
-        if not torch.compiler.is_compiling():
-            attention: Any = self.attn  # timm calls it final, for its own scripting
-            attention.fused_attn = is_fused(x)
+        attention: Any = self.attn  # timm calls it final, for its own scripting
+        attention.fused_attn = is_fused(x)
         changed: Tensor = super().forward(x, *args, **kwargs)
         return changed
 

@@ -11,10 +11,10 @@ import torch
 from numba.core import event
 
 from bastzoo.ops import compilation, lanes
-from bastzoo.ops import threads as cpu_threads
 from bastzoo.ops.selective_scan import selective_scan
 from bastzoo.ops.selective_scan.cpu import compile as cpu_compile
 from bastzoo.ops.selective_scan.cpu import scan as cpu
+from bastzoo.ops.threads import run_tasks
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_no_more_threads_work_than_torch_has(threads, count):
         workers.add(threading.get_ident())
         time.sleep(0.002)
 
-    cpu_threads.run_tasks(run, 20, 10)
+    run_tasks(run, 20, 10)
     assert sorted(covered) == list(range(20))
     assert len(workers) == count
 
@@ -56,7 +56,7 @@ def test_an_error_in_a_task_reaches_the_caller(threads):
         raise ValueError("in a task")
 
     with pytest.raises(ValueError, match="in a task"):
-        cpu_threads.run_tasks(fail, 10, 5)
+        run_tasks(fail, 10, 5)
 
 
 def test_many_threads_can_scan_at_once(problem):
