@@ -1,5 +1,6 @@
 """Makes `example.wav`: sounds around a dummy head in a measured room, which no training has heard.
 
+    pip install ./plugins/bastzoo-measured
     bastzoo data fetch surrey
     python docs/example.py
     bastzoo predict example.wav --plot docs/where.svg
@@ -17,6 +18,7 @@ from scipy.signal import fftconvolve
 from bastzoo.acoustics.sounds.corpus import make_corpus
 from bastzoo.data.sets.folder import read_members
 from bastzoo.directions import azimuth_of
+from bastzoo.errors import BastzooError
 from bastzoo.plugins import default_registry
 
 ROOM = sys.argv[1] if len(sys.argv) > 1 else "D"
@@ -44,4 +46,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BastzooError as error:
+        sys.exit(f"Error: {error}")

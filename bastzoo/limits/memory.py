@@ -29,12 +29,8 @@ def keep_freed_memory() -> bool:
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
-    except (
-        AttributeError,
-        TypeError,
-        OSError,
-    ):  # none on musl and macOS; Windows has no such library
-        return False
+    except (AttributeError, TypeError, OSError):
+        return False  # musl and macOS have none, and Windows no such library
     return bool(mallopt(_TRIM, 2**31 - 1) and mallopt(_MAP, 2**30))
 
 
